@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * verify and repair: is everything that was committed still there and right, and if not,
+ * what can be got back.
+ */
+#ifndef STORE_CHECK_H
+#define STORE_CHECK_H
+
+#include "store/object.h"
+#include "store/store.h"
+
+struct check_options {
+	unsigned sample; /* percent of frames whose content is hashed; 100: all */
+	/* 0: start; else continue where an interrupted run stopped (check_result.cursor) */
+	uint64_t cursor;
+};
+
+struct check_result {
+	uint64_t frames, objects, layers, chains, images, refs, bytes;
+	uint64_t problems;
+	uint64_t cursor; /* how far it came */
+};
+
+/* One line per problem ("pack 00000001: frame at 4096: checksum mismatch"). */
+typedef void check_problem_fn(void *arg, const char *text);
+
+/* Checks: journal readable to its end; every committed frame's checksums; every object's
+ * SHA-256 (sampled); catalog equal to what journal and packs say; every recipe complete
+ * (all objects there) and, for 100 percent, its tar's SHA-256 equal to the DiffID; every
+ * chain's layers, image's chain and documents, name's image there; tree frames decode,
+ * pass tree_check. PROBLEM may be NULL. Returns 0 also when problems were found. */
+int check_verify(struct store *s, const struct check_options *options,
+		 check_problem_fn *problem, void *arg, struct check_result *ret,
+		 struct err *err) MUST_CHECK;
+
+/* Puts right what can be: catalog rebuilt from journal and packs, a lost journal rebuilt
+ * from the packs' documents and recipes as far as they tell, damaged tree files and tree
+ * frames dropped (they are derived). Tells what it did and what stays damaged. */
+struct repair_result {
+	uint64_t layers, refs;	 /* there now */
+	uint64_t lost_objects;	 /* in damaged frames */
+	uint64_t damaged_layers; /* that miss an object */
+	bool journal_salvaged;
+};
+int check_repair(struct store *s, check_problem_fn *told, void *arg,
+		 struct repair_result *ret, struct err *err) MUST_CHECK;
+
+#endif
