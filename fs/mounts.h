@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What is mounted on this host, from /proc/self/mountinfo: layercache mounts and overlays on
+ * top of them. No FUSE in here; the command line uses it for `path`, `show`, `unmount`.
+ */
+#ifndef FS_MOUNTS_H
+#define FS_MOUNTS_H
+
+#include "store/base/err.h"
+
+/* The FUSE type of our mounts in mountinfo is "fuse.layercache", the source is the store's
+ * absolute path. */
+#define MOUNTS_FSTYPE "fuse.layercache"
+
+struct mounts_entry {
+	int id;
+	const char *mountpoint; /* unescaped */
+	const char *fstype;
+	const char *source;
+	const char *options; /* super options: lowerdir=... of overlays */
+};
+
+/* Calls EACH for every mount, in mountinfo's order; > 0 stops. */
+typedef int mounts_each_fn(void *arg, const struct mounts_entry *m, struct err *err);
+int mounts_each(mounts_each_fn *each, void *arg, struct err *err) MUST_CHECK;
+
+/* The mountpoint of the newest live mount of the store (absolute, resolved path), to be
+ * freed by the caller. ERR_NOTFOUND. */
+int mounts_find(const char *store, char **ret_mountpoint, struct err *err) MUST_CHECK;
+
+#endif
