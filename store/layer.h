@@ -34,6 +34,9 @@ struct layer_limits {
 
 void layer_limits_default(struct layer_limits *limits);
 
+/* Bytes of one layer's tree image. */
+#define LAYER_TREE_MAX (2ull << 30)
+
 struct layer {
 	struct record_layer record;
 	struct record_blob blob;

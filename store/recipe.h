@@ -26,7 +26,8 @@ AUTO_DEFINE(recipe_writer, struct recipe_writer, recipe_writer_free)
 int recipe_literal(struct recipe_writer *w, const void *data, size_t len,
 		   struct err *err) MUST_CHECK;
 
-/* The next LEN bytes of the tar are bytes [off, off + len) of object D. */
+/* The next LEN bytes of the tar are bytes [off, off + len) of object D. LEN 0, OFF 0: the
+ * content of a file that is one hole (recipe_format.h). */
 int recipe_object(struct recipe_writer *w, const struct digest *d, uint64_t off,
 		  uint64_t len, struct err *err) MUST_CHECK;
 
@@ -42,7 +43,7 @@ int recipe_open(struct store *s, struct objects *objects, const struct pack_plac
 		struct stream **ret, struct err *err) MUST_CHECK;
 
 /* Calls EACH for every op in order (LITERAL: data; OBJECT: digest, offset) with its tar
- * offset and length: gc, verify, tree rebuilding. */
+ * offset and length: gc, verify. */
 struct recipe_step {
 	enum recipe_op op;
 	uint64_t at;  /* tar offset */
@@ -55,8 +56,19 @@ typedef int recipe_each_fn(void *arg, const struct recipe_step *step, struct err
 int recipe_each(struct store *s, const struct pack_place *index, recipe_each_fn *each,
 		void *arg, struct err *err) MUST_CHECK;
 
-/* Decoders of untrusted bytes, pure: the fuzz targets. */
+/* As recipe_open without OBJECTS, and tells WATCH of each step before the first byte of it
+ * (or of anything after it) is delivered: tree rebuilding. */
+int recipe_replay(struct store *s, const struct pack_place *index, recipe_each_fn *watch,
+		  void *arg, struct stream **ret, struct err *err) MUST_CHECK;
+
+/* Decoders of untrusted bytes, pure: the fuzz targets. ERR_CORRUPT. */
 int recipe_segment_decode(const uint8_t *bytes, size_t len, uint64_t at,
 			  recipe_each_fn *each, void *arg, struct err *err) MUST_CHECK;
+
+/* EACH is told where every segment lies and which tar bytes [at, at + len) it covers. */
+typedef int recipe_index_fn(void *arg, const struct pack_place *segment, uint64_t at,
+			    uint64_t len, struct err *err);
+int recipe_index_decode(const uint8_t *bytes, size_t len, recipe_index_fn *each, void *arg,
+			uint64_t *ret_tar_size, struct err *err) MUST_CHECK;
 
 #endif

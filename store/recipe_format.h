@@ -17,6 +17,10 @@
  *
  * An OBJECT index may be at most the number of objects used so far in the segment. A segment
  * has at most RECIPE_SEGMENT_MAX bytes; ops do not cross segments.
+ *
+ * An OBJECT of offset 0 and length 0 stands for no tar bytes: it names the content of a
+ * sparse file that is one hole, so has no payload, and comes before the payload of the next
+ * file that has any. Without it a tree could not be rebuilt from the recipe alone.
  */
 #ifndef STORE_RECIPE_FORMAT_H
 #define STORE_RECIPE_FORMAT_H
