@@ -35,7 +35,8 @@
 enum pack_frame_type {
 	PACK_DATA = 1,	   /* table: objects and chunks, slices of the body */
 	PACK_CHUNKS = 2,   /* table: chunked objects (digest = whole content); slice = list of
-			    * { SHA-256 (32), u32 length } */
+			    * { SHA-256 (32), u64 end in the content }, ends growing; zero
+			    * digest: a hole (chunk_list.h) */
 	PACK_RECIPE = 3,   /* one segment or the index of a layer's recipe (recipe_format.h);
 			    * no table */
 	PACK_TREE = 4,	   /* part of a layer's tree image (derived); no table */

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a session says about its content, and the commit that makes it so. */
+#include "store/session_private.h"
+
+#include <time.h>
+
+/* ---- collecting items ---- */
+
+/* The targets first: they have the stricter alignment. */
+static int copy_ref(struct session_item *to, const struct record_ref *ref,
+		    struct err *err)
+{
+	size_t targets = ref->count * sizeof(ref->targets[0]);
+	size_t name = strlen(ref->name) + 1;
+	char *at = malloc(targets + name);
+
+	if (!at)
+		return err_nomem(err);
+	to->memory = at;
+	to->item.ref.targets = targets ? memcpy(at, ref->targets, targets) : NULL;
+	to->item.ref.name = memcpy(at + targets, ref->name, name);
+	return 0;
+}
+
+static int copy_item(struct session_item *to, const struct record_item *item,
+		     struct err *err)
+{
+	*to = (struct session_item){.item = *item};
+	if (item->type == RECORD_REF)
+		return copy_ref(to, &item->ref, err);
+	if (item->type == RECORD_UNREF) {
+		to->memory = strdup(item->unref.name);
+		if (!to->memory)
+			return err_nomem(err);
+		to->item.unref.name = to->memory;
+	}
+	return 0;
+}
+
+/* What identifies an item of which there can be only one; NULL for the others. */
+static const struct digest *key_of(const struct record_item *item)
+{
+	switch (item->type) {
+	case RECORD_LAYER:
+		return &item->layer.diffid;
+	case RECORD_CHAIN:
+		return &item->chain.chainid;
+	case RECORD_BLOB:
+		return &item->blob.blob;
+	case RECORD_IMAGE:
+		return &item->image.manifest;
+	default:
+		return NULL;
+	}
+}
+
+/* Called with the lock. */
+static const struct record_item *find_item(const struct session *s, enum record_type type,
+					   const struct digest *key)
+{
+	for (size_t i = 0; i < s->item_count; i++) {
+		const struct record_item *item = &s->items[i].item;
+
+		if (item->type == type && digest_equal(key_of(item), key))
+			return item;
+	}
+	return NULL;
+}
+
+static const char *name_of(const struct record_item *item)
+{
+	if (item->type == RECORD_REF)
+		return item->ref.name;
+	return item->type == RECORD_UNREF ? item->unref.name : NULL;
+}
+
+/* What is said of a name replaces what was said before. */
+static struct session_item *find_name(struct session *s, const char *name)
+{
+	for (size_t i = 0; i < s->item_count; i++) {
+		const char *there = name_of(&s->items[i].item);
+
+		if (there && strcmp(there, name) == 0)
+			return &s->items[i];
+	}
+	return NULL;
+}
+
+static int reserve_item(struct session *s, struct err *err)
+{
+	size_t cap = s->item_cap ? 2 * s->item_cap : 16;
+	struct session_item *items;
+
+	if (s->item_count < s->item_cap)
+		return 0;
+	items = reallocarray(s->items, cap, sizeof(*items));
+	if (!items)
+		return err_nomem(err);
+	s->items = items;
+	s->item_cap = cap;
+	return 0;
+}
+
+/* Called with the lock. */
+static int add_copy(struct session *s, const struct record_item *item, struct err *err)
+{
+	const char *name = name_of(item);
+	struct session_item *place = name ? find_name(s, name) : NULL;
+	struct session_item copy;
+	int r = place ? 0 : reserve_item(s, err);
+
+	if (r == 0)
+		r = copy_item(&copy, item, err);
+	if (r < 0)
+		return r;
+	if (place)
+		free(place->memory);
+	else
+		place = &s->items[s->item_count++];
+	*place = copy;
+	return 0;
+}
+
+int session_add(struct session *s, const struct record_item *item, struct err *err)
+{
+	const struct digest *key = key_of(item);
+	int r = session_check(s, err);
+
+	if (r < 0)
+		return r;
+	if (item->type == RECORD_PACK)
+		return err_set(err, ERR_FAILED, "a session adds its packs by itself");
+	pthread_mutex_lock(&s->lock);
+	if (!key || !find_item(s, item->type, key))
+		r = add_copy(s, item, err);
+	pthread_mutex_unlock(&s->lock);
+	return r;
+}
+
+void session_commit_free_items(struct session *s)
+{
+	for (size_t i = 0; i < s->item_count; i++)
+		free(s->items[i].memory);
+	free(s->items);
+}
+
+int session_layer_get(struct session *s, const struct digest *diffid,
+		      struct record_layer *ret, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *txn = NULL;
+	const struct record_item *item;
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	item = find_item(s, RECORD_LAYER, diffid);
+	if (item)
+		*ret = item->layer;
+	pthread_mutex_unlock(&s->lock);
+	if (item)
+		return 0;
+	r = catalog_begin(store_catalog(s->store), false, &txn, err);
+	return r < 0 ? r : catalog_layer_get(txn, diffid, ret, err);
+}
+
+/* ---- committing ---- */
+
+static bool same_ref(const struct record_ref *a, const struct record_ref *b)
+{
+	if (a->count != b->count || !digest_equal(&a->index, &b->index))
+		return false;
+	for (uint32_t i = 0; i < a->count; i++)
+		if (!digest_equal(&a->targets[i].manifest, &b->targets[i].manifest) ||
+		    strcmp(a->targets[i].platform, b->targets[i].platform) != 0)
+			return false;
+	return true;
+}
+
+/* Whether the store has the named thing. */
+static int ref_state(struct catalog_txn *t, const struct record_item *item,
+		     bool *ret_known, struct err *err)
+{
+	auto_free void *memory = NULL;
+	struct record_ref there;
+	bool unref = item->type == RECORD_UNREF;
+	int r = catalog_ref_get(t, unref ? item->unref.name : item->ref.name, &there,
+				&memory, err);
+
+	if (r < 0 && r != -ERR_NOTFOUND)
+		return r;
+	if (unref)
+		*ret_known = r == -ERR_NOTFOUND;
+	else
+		*ret_known = r == 0 && same_ref(&there, &item->ref);
+	return 0;
+}
+
+/* Whether the item would change nothing. */
+static int is_known(struct catalog_txn *t, const struct record_item *item, bool *ret,
+		    struct err *err)
+{
+	union {
+		struct record_layer layer;
+		struct record_chain chain;
+		struct record_blob blob;
+		struct record_image image;
+	} there;
+	int r;
+
+	switch (item->type) {
+	case RECORD_LAYER:
+		r = catalog_layer_get(t, &item->layer.diffid, &there.layer, err);
+		break;
+	case RECORD_CHAIN:
+		r = catalog_chain_get(t, &item->chain.chainid, &there.chain, err);
+		break;
+	case RECORD_BLOB:
+		r = catalog_blob_get(t, &item->blob.blob, &there.blob, err);
+		break;
+	case RECORD_IMAGE:
+		r = catalog_image_get(t, &item->image.manifest, &there.image, err);
+		break;
+	case RECORD_REF:
+	case RECORD_UNREF:
+		return ref_state(t, item, ret, err);
+	default:
+		*ret = false;
+		return 0;
+	}
+	if (r < 0 && r != -ERR_NOTFOUND)
+		return r;
+	*ret = r == 0;
+	return 0;
+}
+
+static int add_packs(struct session *s, struct commit *c, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->pack_count && r == 0; i++) {
+		struct record_item item = {
+			.type = RECORD_PACK,
+			.pack.pack = pack_writer_number(s->packs[i].writer),
+			.pack.from = s->packs[i].from,
+			.pack.to = pack_writer_length(s->packs[i].writer),
+		};
+
+		if (item.pack.to > item.pack.from)
+			r = store_commit_add(c, &item, err);
+	}
+	return r;
+}
+
+static int add_item(struct commit *c, struct record_item *item, struct err *err)
+{
+	if (item->type == RECORD_LAYER) {
+		item->layer.number = store_commit_number(c);
+		item->layer.created = time(NULL);
+	} else if (item->type == RECORD_CHAIN) {
+		item->chain.number = store_commit_number(c);
+	}
+	return store_commit_add(c, item, err);
+}
+
+struct publish {
+	struct session *session;
+	bool any; /* something was added to the commit */
+};
+
+static int publish_items(struct commit *c, void *arg, struct err *err)
+{
+	struct publish *publish = arg;
+	struct session *s = publish->session;
+	int r = 0;
+
+	for (size_t i = 0; i < s->item_count && r == 0; i++) {
+		bool known;
+
+		r = is_known(store_commit_txn(c), &s->items[i].item, &known, err);
+		if (r < 0 || known)
+			continue;
+		if (!publish->any)
+			r = add_packs(s, c, err);
+		publish->any = true;
+		if (r == 0)
+			r = add_item(c, &s->items[i].item, err);
+	}
+	return r;
+}
+
+/* After a failed commit: did its record reach the journal? Only the journal knows, and
+ * looking at the state under the store lock brings the catalog up to it. */
+struct outcome {
+	struct session *session;
+	bool committed;
+};
+
+static int find_outcome(struct commit *c, void *arg, struct err *err)
+{
+	struct outcome *outcome = arg;
+	struct session *s = outcome->session;
+
+	for (size_t i = 0; i < s->pack_count; i++) {
+		uint32_t number = pack_writer_number(s->packs[i].writer);
+		uint64_t length;
+		int r = catalog_pack_get(store_commit_txn(c), number, &length, err);
+
+		if (r < 0 && r != -ERR_NOTFOUND)
+			return r;
+		if (r == 0 && length > s->packs[i].from)
+			outcome->committed = true;
+	}
+	return 0;
+}
+
+/* Cuts the packs back if the record is surely not there. If that cannot be told they stay
+ * as they are: bytes beyond the committed length are harmless, missing ones are not. */
+static int settle(struct session *s, const struct err *failure, struct err *err)
+{
+	struct outcome outcome = {.session = s};
+	int r = store_commit(s->store, find_outcome, &outcome, NULL, 0, NULL);
+
+	if (r == 0 && !outcome.committed)
+		session_pack_abort(s);
+	else
+		session_pack_close(s);
+	return r == 0 && outcome.committed ? 0 : err_copy(err, failure);
+}
+
+static int publish_all(struct session *s, struct err *err)
+{
+	struct publish publish = {.session = s};
+	struct catalog_object *objects;
+	struct err failure;
+	size_t count;
+	int r = session_pack_sync(s, err);
+
+	if (r == 0)
+		r = pending_objects(s->pending, &objects, &count, err);
+	if (r < 0)
+		return r;
+	r = store_commit(s->store, publish_items, &publish, objects, count, &failure);
+	if (r < 0)
+		return settle(s, &failure, err);
+	if (publish.any)
+		session_pack_close(s);
+	return 0;
+}
+
+int session_commit(struct session *s, struct err *err)
+{
+	int r = session_flush(s, err);
+
+	if (r == 0 && s->item_count)
+		r = publish_all(s, err);
+	session_abort(s); /* packs that were published are closed and out of its reach */
+	return r;
+}
