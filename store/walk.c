@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The walk: a stack of sorted name lists and the one directory that is open. */
+#include "store/walk.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "store/base/buf.h"
+
+#define NAMES_MAX (1u << 30) /* bytes of names in one directory */
+
+/* Names of a directory, and how far the walk has come in them. */
+struct level {
+	char *names;
+	const char **sorted;
+	size_t count, next;
+	size_t path_len; /* of the directory */
+};
+
+struct walk {
+	int top;
+	DIR *dir; /* of the last level; NULL: to be opened again */
+	struct level *levels;
+	size_t depth, room;
+	char path[WALK_PATH_MAX];
+	const char *name; /* of the current entry, inside `path` */
+	bool started, descend;
+	char what[256]; /* the top, for error texts */
+};
+
+/* ---- opening below the top ---- */
+
+static int open_beneath(int dirfd, const char *path, uint64_t flags)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC | O_NOFOLLOW,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
+			   RESOLVE_NO_XDEV,
+	};
+	long fd;
+	int tries = 0;
+
+	/* EAGAIN: something was renamed while the kernel looked. */
+	do
+		fd = syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+	while (fd < 0 && (errno == EINTR || (errno == EAGAIN && ++tries < 100)));
+	return (int)fd;
+}
+
+static int err_entry(struct walk *w, int errnum, const char *doing, struct err *err)
+{
+	if (errnum == ENOENT)
+		return err_set(err, ERR_NOTFOUND, "'%s/%s' is gone", w->what, w->path);
+	return err_sys(err, errnum, "cannot %s '%s/%s'", doing, w->what, w->path);
+}
+
+static void dir_close(struct walk *w)
+{
+	if (w->dir)
+		closedir(w->dir);
+	w->dir = NULL;
+}
+
+/* Opens the directory that the first LEN bytes of `path` name. */
+static int dir_open(struct walk *w, size_t len, struct err *err)
+{
+	char path[WALK_PATH_MAX];
+	int fd;
+
+	dir_close(w);
+	memcpy(path, w->path, len);
+	path[len] = '\0';
+	fd = open_beneath(w->top, len ? path : ".", O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return err_entry(w, errno, "open", err);
+	w->dir = fdopendir(fd);
+	if (!w->dir) {
+		close(fd);
+		return err_nomem(err);
+	}
+	return 0;
+}
+
+/* ---- levels ---- */
+
+static int name_cmp(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int names_read(struct walk *w, struct buf *names, size_t *ret_count,
+		      struct err *err)
+{
+	const struct dirent *e;
+	size_t count = 0;
+	int r;
+
+	while (errno = 0, (e = readdir(w->dir))) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		r = buf_append(names, e->d_name, strlen(e->d_name) + 1, err);
+		if (r < 0)
+			return r;
+		count++;
+	}
+	if (errno)
+		return err_entry(w, errno, "list", err);
+	*ret_count = count;
+	return 0;
+}
+
+static int level_push(struct walk *w, const struct level *l, struct err *err)
+{
+	if (w->depth == w->room) {
+		size_t room = w->room ? 2 * w->room : 16;
+		struct level *levels = reallocarray(w->levels, room, sizeof(*levels));
+
+		if (!levels)
+			return err_nomem(err);
+		w->levels = levels;
+		w->room = room;
+	}
+	w->levels[w->depth++] = *l;
+	return 0;
+}
+
+/* Goes down into the directory that `path` names. */
+static int level_enter(struct walk *w, struct err *err)
+{
+	auto_buf struct buf names;
+	auto_free const char **sorted = NULL;
+	struct level l = {.path_len = strlen(w->path)};
+	int r = dir_open(w, l.path_len, err);
+
+	buf_init(&names, NAMES_MAX);
+	if (r == 0)
+		r = names_read(w, &names, &l.count, err);
+	if (r < 0)
+		return r;
+	sorted = calloc(l.count + 1, sizeof(*sorted));
+	if (!sorted)
+		return err_nomem(err);
+	for (size_t i = 0, at = 0; i < l.count; i++) {
+		sorted[i] = (const char *)names.data + at;
+		at += strlen(sorted[i]) + 1;
+	}
+	qsort(sorted, l.count, sizeof(*sorted), name_cmp);
+	l.sorted = sorted;
+	l.names = (char *)names.data;
+	r = level_push(w, &l, err);
+	if (r == 0) {
+		names.data = NULL;
+		sorted = NULL;
+	}
+	return r;
+}
+
+static void level_leave(struct walk *w)
+{
+	struct level *l = &w->levels[--w->depth];
+
+	free(l->names);
+	free(l->sorted);
+	dir_close(w);
+}
+
+/* ---- looking ---- */
+
+static void stat_from(const struct statx *x, struct walk_stat *ret)
+{
+	*ret = (struct walk_stat){
+		.mode = x->stx_mode,
+		.uid = x->stx_uid,
+		.gid = x->stx_gid,
+		.nlink = x->stx_nlink,
+		.size = x->stx_size,
+		.ino = x->stx_ino,
+		.dev_major = x->stx_dev_major,
+		.dev_minor = x->stx_dev_minor,
+		.rdev_major = x->stx_rdev_major,
+		.rdev_minor = x->stx_rdev_minor,
+		.mtime = x->stx_mtime.tv_sec,
+		.mtime_nsec = x->stx_mtime.tv_nsec,
+		.ctime = x->stx_ctime.tv_sec,
+		.ctime_nsec = x->stx_ctime.tv_nsec,
+		.mount_point = x->stx_attributes & STATX_ATTR_MOUNT_ROOT,
+	};
+}
+
+int walk_fstat(int fd, const char *what, struct walk_stat *ret, struct err *err)
+{
+	struct statx x;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &x) < 0)
+		return err_sys(err, errno, "cannot stat '%s'", what);
+	stat_from(&x, ret);
+	return 0;
+}
+
+/* Makes `path` the entry NAME of the last level. */
+static int path_set(struct walk *w, const struct level *l, const char *name,
+		    struct err *err)
+{
+	size_t at = l->path_len + (l->path_len > 0), len = strlen(name);
+
+	if (at + len >= sizeof(w->path))
+		return err_set(err, ERR_LIMIT,
+			       "a path below '%s' is longer than %d bytes", w->what,
+			       WALK_PATH_MAX - 1);
+	if (l->path_len)
+		w->path[l->path_len] = '/';
+	memcpy(w->path + at, name, len + 1);
+	w->name = w->path + at;
+	return 0;
+}
+
+/* Goes to the next name of the last level. *ret_found false: it is gone. */
+static int name_next(struct walk *w, struct walk_stat *ret, bool *ret_found,
+		     struct err *err)
+{
+	struct level *l = &w->levels[w->depth - 1];
+	struct statx x;
+	int r = path_set(w, l, l->sorted[l->next++], err);
+
+	if (r == 0 && !w->dir)
+		r = dir_open(w, l->path_len, err);
+	if (r < 0)
+		return r;
+	*ret_found = statx(dirfd(w->dir), w->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+			   STATX_BASIC_STATS, &x) == 0;
+	if (!*ret_found && errno != ENOENT)
+		return err_entry(w, errno, "stat", err);
+	if (*ret_found)
+		stat_from(&x, ret);
+	return 0;
+}
+
+static void give(struct walk *w, struct walk_entry *ret)
+{
+	ret->path = w->path;
+	ret->name = w->name;
+	w->descend = S_ISDIR(ret->stat.mode) && !ret->stat.mount_point;
+}
+
+static int give_top(struct walk *w, struct walk_entry *ret, struct err *err)
+{
+	int r = walk_fstat(w->top, w->what, &ret->stat, err);
+
+	if (r < 0)
+		return r;
+	ret->stat.mount_point = false; /* it is where we were told to look */
+	w->started = true;
+	w->name = w->path;
+	give(w, ret);
+	return 0;
+}
+
+/* Goes into the directory that was given last; one that is gone has nothing in it. */
+static int descend(struct walk *w, struct err *err)
+{
+	struct err e;
+	int r = 0;
+
+	if (w->descend)
+		r = level_enter(w, &e);
+	w->descend = false;
+	return r == 0 || r == -ERR_NOTFOUND ? 0 : err_copy(err, &e);
+}
+
+int walk_next(struct walk *w, struct walk_entry *ret, bool *ret_more, struct err *err)
+{
+	bool found = false;
+	struct err e;
+	int r;
+
+	*ret_more = true;
+	if (!w->started)
+		return give_top(w, ret, err);
+	r = descend(w, err);
+	if (r < 0)
+		return r;
+	while (w->depth > 0 && !found) {
+		const struct level *l = &w->levels[w->depth - 1];
+
+		if (l->next == l->count) {
+			level_leave(w);
+			continue;
+		}
+		r = name_next(w, &ret->stat, &found, &e);
+		if (r == -ERR_NOTFOUND) /* the directory is gone, with the rest of it */
+			level_leave(w);
+		else if (r < 0)
+			return err_copy(err, &e);
+	}
+	*ret_more = found;
+	if (found)
+		give(w, ret);
+	return 0;
+}
+
+void walk_skip(struct walk *w)
+{
+	w->descend = false;
+}
+
+int walk_open_file(struct walk *w, int *ret_fd, struct err *err)
+{
+	int fd = open_beneath(dirfd(w->dir), w->name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return err_entry(w, errno, "open", err);
+	*ret_fd = fd;
+	return 0;
+}
+
+int walk_read_link(struct walk *w, char target[WALK_PATH_MAX], struct err *err)
+{
+	ssize_t n = readlinkat(dirfd(w->dir), w->name, target, WALK_PATH_MAX);
+
+	if (n < 0)
+		return err_entry(w, errno, "read the link", err);
+	if (n == WALK_PATH_MAX)
+		return err_set(err, ERR_LIMIT, "the target of '%s/%s' is too long",
+			       w->what, w->path);
+	target[n] = '\0';
+	return 0;
+}
+
+void walk_proc_path(struct walk *w, char path[320])
+{
+	if (w->path[0])
+		snprintf(path, 320, "/proc/self/fd/%d/%s", dirfd(w->dir), w->name);
+	else
+		snprintf(path, 320, "/proc/self/fd/%d/.", w->top);
+}
+
+int walk_open(const char *dir, struct walk **ret, struct err *err)
+{
+	auto_walk struct walk *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return err_nomem(err);
+	snprintf(w->what, sizeof(w->what), "%s", dir);
+	w->top = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (w->top < 0)
+		return err_sys(err, errno, "cannot open '%s'", dir);
+	*ret = steal_ptr(&w);
+	return 0;
+}
+
+void walk_close(struct walk *w)
+{
+	if (!w)
+		return;
+	while (w->depth > 0)
+		level_leave(w);
+	dir_close(w);
+	if (w->top >= 0)
+		close(w->top);
+	free(w->levels);
+	free(w);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The xattrs of one file of the host that belong into a layer: user.*, security.capability,
+ * POSIX ACLs and, where they can be read, trusted.*. Others (SELinux labels, IMA, ...) belong
+ * to the host and are left out.
+ */
+#ifndef STORE_XATTR_LIST_H
+#define STORE_XATTR_LIST_H
+
+#include "store/base/buf.h"
+#include "store/tar_scan.h"
+
+struct xattr_list {
+	struct buf bytes; /* names and values */
+	struct tar_xattr *items;
+	size_t count;
+};
+
+void xattr_list_init(struct xattr_list *l);
+void xattr_list_release(struct xattr_list *l);
+
+/* Replaces the list by the xattrs of FD, or of PATH (not followed) if FD is -1, sorted by
+ * name. A filesystem without xattrs gives none. WHAT is for error texts. ERR_NOTFOUND if
+ * PATH is gone. */
+int xattr_list_read(struct xattr_list *l, int fd, const char *path, const char *what,
+		    struct err *err) MUST_CHECK;
+
+#endif
