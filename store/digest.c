@@ -3,6 +3,7 @@
 #include "store/digest.h"
 
 #include <openssl/evp.h>
+#include <stdatomic.h>
 
 struct hasher {
 	EVP_MD_CTX *ctx;
@@ -18,8 +19,7 @@ static const EVP_MD *sha256(void)
 	md = EVP_MD_fetch(NULL, "SHA256", NULL);
 	if (!md)
 		abort();
-	if (!__atomic_compare_exchange_n((EVP_MD **)&fetched, &none, md, false,
-					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+	if (!atomic_compare_exchange_strong(&fetched, &none, md)) {
 		EVP_MD_free(md);
 		md = fetched;
 	}
