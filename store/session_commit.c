@@ -273,7 +273,7 @@ static int publish_items(struct commit *c, void *arg, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; i < s->item_count && r == 0; i++) {
-		bool known;
+		bool known = false;
 
 		r = is_known(store_commit_txn(c), &s->items[i].item, &known, err);
 		if (r < 0 || known)

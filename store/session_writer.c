@@ -10,7 +10,7 @@ _Static_assert(WINDOW > CHUNK_THRESHOLD, "what is cut must be above the threshol
 static const uint8_t zeros[64 << 10];
 
 struct session_writer {
-	struct session_chunks chunks;
+	struct session_chunks chunks; /* session NULL: finished */
 	struct hasher *hasher;
 	uint64_t size;
 	bool cut;     /* chunks or holes were made: the content is large */
@@ -43,7 +43,8 @@ void session_writer_free(struct session_writer *w)
 {
 	if (!w)
 		return;
-	session_chunks_end(&w->chunks);
+	if (w->chunks.session)
+		session_chunks_end(&w->chunks);
 	hasher_free(w->hasher);
 	free(w);
 }
@@ -158,6 +159,9 @@ int session_writer_finish(struct session_writer *w, struct digest *ret,
 	else
 		r = session_put_piece(w->chunks.session, w->bin, &d, w->window, w->held,
 				      &fresh, err);
+	/* The session may end before the writer is freed. */
+	session_chunks_end(&w->chunks);
+	w->chunks.session = NULL;
 	if (r < 0)
 		return r;
 	*ret = d;
