@@ -147,9 +147,10 @@ static void read_ahead(struct recipe_stream *s)
 
 static int step_begin(struct recipe_stream *s, bool *ret_more, struct err *err)
 {
-	int r = steps_next(&s->steps, &s->step, ret_more, err);
+	int r;
 
-	s->done = 0;
+	s->step.len = s->done = 0; /* nothing left also when no step follows */
+	r = steps_next(&s->steps, &s->step, ret_more, err);
 	if (r < 0 || !*ret_more)
 		return r;
 	if (s->watch)

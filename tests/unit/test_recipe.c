@@ -96,12 +96,17 @@ static struct session *begin(struct recipe_writer **w)
 
 static struct pack_place end(struct session *s, struct recipe_writer *w, uint64_t size)
 {
+	/* Only what an item refers to is committed. */
+	struct record_item item = {.type = RECORD_LAYER};
 	struct pack_place at;
 	uint64_t tar_size;
 
 	assert_ok(recipe_finish(w, &at, &tar_size, err));
 	assert_int_equal(tar_size, size);
 	recipe_writer_free(w);
+	item.layer.recipe = at;
+	digest_of(&at, sizeof(at), &item.layer.diffid);
+	assert_ok(session_add(s, &item, err));
 	assert_ok(session_commit(s, err));
 	return at;
 }
