@@ -28,11 +28,12 @@
 struct session;
 
 struct session_options {
-	int level;	  /* zstd level; 0: CODEC_LEVEL_DEFAULT */
+	int level;        /* zstd level; 0: CODEC_LEVEL_DEFAULT */
 	unsigned threads; /* compressing threads; 0: one per CPU */
 };
 
-/* Starts: takes a free pack (or a new one) and starts the pool. OPTIONS may be NULL. */
+/* Starts the pool; a free pack (or a new one) is taken for the first frame, so a session
+ * that finds everything known touches none. OPTIONS may be NULL. */
 int session_begin(struct store *store, const struct session_options *options,
 		  struct session **ret, struct err *err) MUST_CHECK;
 
@@ -57,7 +58,8 @@ int session_put_object(struct session *s, const struct digest *d, const void *da
 
 /* The same for content that does not fit in memory: written in pieces, its digest computed
  * on the way and given by finish. If the whole content proves to be known, its new chunks
- * stay as unused bytes of the pack. Not thread-safe per writer. Zero runs of logical
+ * stay as unused bytes of the pack. Not thread-safe per writer. A writer that is not finished
+ * is freed before its session ends. Zero runs of logical
  * content are passed with session_write_zeros, which costs no memory traffic beyond
  * hashing. */
 struct session_writer;
@@ -67,8 +69,9 @@ int session_write(struct session_writer *w, const void *data, size_t len,
 		  struct err *err) MUST_CHECK;
 int session_write_zeros(struct session_writer *w, uint64_t len,
 			struct err *err) MUST_CHECK;
-int session_writer_finish(struct session_writer *w, struct digest *ret, uint64_t *ret_size,
-			  uint64_t *ret_new, struct err *err) MUST_CHECK;
+int session_writer_finish(struct session_writer *w, struct digest *ret,
+			  uint64_t *ret_size, uint64_t *ret_new,
+			  struct err *err) MUST_CHECK;
 void session_writer_free(struct session_writer *w); /* NULL is ignored */
 AUTO_DEFINE(session_writer, struct session_writer, session_writer_free)
 #define auto_session_writer AUTO(session_writer)

@@ -1,155 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * store/session: content in and out again, dedup, abort, poison, commit, many threads. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/session_fixture.h"
 
-#include <ftw.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-
-#include "store/chunk.h"
-#include "store/object.h"
-#include "store/session.h"
-
-struct fixture {
-	char dir[64];
-	struct store *store;
-};
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int make_store(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	struct err err;
-
-	snprintf(f->dir, sizeof(f->dir), "/tmp/layercache-session-XXXXXX");
-	if (!mkdtemp(f->dir) || store_open(f->dir, STORE_CREATE, &f->store, &err) < 0)
-		return -1;
-	*state = f;
-	return 0;
-}
-
-static int remove_store(void **state)
-{
-	struct fixture *f = *state;
-
-	store_close(f->store);
-	nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	free(f);
-	return 0;
-}
-
-/* ---- material ---- */
-
-/* Content NUMBER, always the same: text that compresses, with a part that does not. */
-static uint8_t *content(uint32_t number, size_t len, struct digest *ret)
-{
-	uint8_t *data = malloc(len + 1);
-	uint64_t seed = number * 2654435761u + 1;
-
-	assert_non_null(data);
-	for (size_t i = 0; i < len; i++) {
-		seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-		data[i] = (i >> 12) % 3 ? (uint8_t)('a' + (seed >> 61))
-					: (uint8_t)(seed >> 56);
-	}
-	digest_of(data, len, ret);
-	return data;
-}
-
-static uint64_t put(struct session *s, uint32_t number, size_t len, struct digest *ret)
-{
-	auto_free uint8_t *data = content(number, len, ret);
-	uint64_t fresh = 0;
-	struct err err;
-
-	if (session_put_object(s, ret, data, len, "name.txt", &fresh, &err) < 0)
-		fail_msg("%s", err.msg);
-	return fresh;
-}
-
-static struct session *begin(struct fixture *f)
-{
-	struct session *s = NULL;
-	struct err err;
-
-	if (session_begin(f->store, NULL, &s, &err) < 0)
-		fail_msg("%s", err.msg);
-	return s;
-}
-
-static void add_image(struct session *s, uint32_t number)
-{
-	struct record_item item = {.type = RECORD_IMAGE};
-	struct err err;
-
-	digest_of(&number, sizeof(number), &item.image.manifest);
-	if (session_add(s, &item, &err) < 0)
-		fail_msg("%s", err.msg);
-}
-
-/* A commit needs something to say. */
-static void commit(struct session *s, uint32_t image)
-{
-	struct err err;
-
-	add_image(s, image);
-	if (session_commit(s, &err) < 0)
-		fail_msg("%s", err.msg);
-}
-
-static void expect_content(struct fixture *f, uint32_t number, size_t len)
-{
-	auto_objects struct objects *o = NULL;
-	struct digest d;
-	auto_free uint8_t *data = content(number, len, &d);
-	auto_buf struct buf buf;
-	struct err err;
-
-	buf_init(&buf, len);
-	assert_int_equal(objects_new(f->store, 1 << 20, &o, &err), 0);
-	if (objects_read_all(o, &d, &buf, &err) < 0)
-		fail_msg("content %u: %s", number, err.msg);
-	assert_int_equal(buf.len, len);
-	if (len)
-		assert_memory_equal(buf.data, data, len);
-}
-
-static uint64_t packs_total;
-
-static int add_size(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)path;
-	(void)ftw;
-	if (type == FTW_F)
-		packs_total += (uint64_t)st->st_size;
-	return 0;
-}
-
-static uint64_t packs_bytes(struct fixture *f)
-{
-	char path[80];
-
-	snprintf(path, sizeof(path), "%s/packs", f->dir);
-	packs_total = 0;
-	nftw(path, add_size, 16, FTW_PHYS);
-	return packs_total;
-}
-
-/* ---- tests ---- */
 
 static void what_was_put_can_be_read_after_the_commit(void **state)
 {
@@ -310,108 +165,6 @@ static void later_sessions_append_to_the_pack_that_is_there(void **state)
 		expect_content(f, i, 50000);
 }
 
-static void layers_and_chains_get_numbers_and_come_only_once(void **state)
-{
-	struct fixture *f = *state;
-	auto_catalog_txn struct catalog_txn *txn = NULL;
-	struct record_item layer = {.type = RECORD_LAYER}, chain = {.type = RECORD_CHAIN};
-	struct record_layer there;
-	struct record_chain chain_there;
-	struct session *s = begin(f);
-	struct err err;
-
-	digest_of("layer", 5, &layer.layer.diffid);
-	digest_of("chain", 5, &chain.chain.chainid);
-	chain.chain.diffid = layer.layer.diffid;
-	layer.layer.tar_size = 10240;
-	assert_int_equal(session_layer_get(s, &layer.layer.diffid, &there, NULL),
-			 -ERR_NOTFOUND);
-	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(session_add(s, &layer, &err), 0);
-		assert_int_equal(session_add(s, &chain, &err), 0);
-	}
-	assert_int_equal(session_layer_get(s, &layer.layer.diffid, &there, &err), 0);
-	assert_int_equal(session_commit(s, &err), 0);
-	s = begin(f);
-	layer.layer.tar_size = 99;
-	assert_int_equal(session_add(s, &layer, &err), 0);
-	assert_int_equal(session_commit(s, &err), 0);
-	assert_int_equal(catalog_begin(store_catalog(f->store), false, &txn, &err), 0);
-	assert_int_equal(catalog_layer_get(txn, &layer.layer.diffid, &there, &err), 0);
-	assert_int_equal(catalog_chain_get(txn, &chain.chain.chainid, &chain_there, &err),
-			 0);
-	assert_int_equal(there.tar_size, 10240);
-	assert_true(there.created > 0);
-	assert_int_not_equal(there.number, chain_there.number);
-}
-
-static void set_name(struct session *s, const char *name, uint8_t value)
-{
-	struct record_ref_target targets[2] = {{.manifest.bytes = {value}},
-					       {.platform = "a/b"}};
-	struct record_item item = {
-		.type = RECORD_REF,
-		.ref = {.name = name, .count = 2, .targets = targets},
-	};
-	struct err err;
-
-	if (session_add(s, &item, &err) < 0)
-		fail_msg("%s", err.msg);
-	memset(targets, 0xee, sizeof(targets)); /* it was copied */
-}
-
-static void expect_name(struct fixture *f, const char *name, uint8_t value)
-{
-	auto_catalog_txn struct catalog_txn *txn = NULL;
-	auto_free void *memory = NULL;
-	struct record_ref ref;
-	struct err err;
-
-	assert_int_equal(catalog_begin(store_catalog(f->store), false, &txn, &err), 0);
-	if (!value) {
-		assert_int_equal(catalog_ref_get(txn, name, &ref, &memory, NULL),
-				 -ERR_NOTFOUND);
-		return;
-	}
-	assert_int_equal(catalog_ref_get(txn, name, &ref, &memory, &err), 0);
-	assert_int_equal(ref.count, 2);
-	assert_int_equal(ref.targets[0].manifest.bytes[0], value);
-	assert_string_equal(ref.targets[1].platform, "a/b");
-}
-
-static void names_move_and_the_last_word_counts(void **state)
-{
-	struct fixture *f = *state;
-	struct record_item unref = {.type = RECORD_UNREF, .unref = {.name = "h/r:a"}};
-	struct session *s = begin(f);
-	uint64_t before, after;
-	struct err err;
-
-	set_name(s, "h/r:a", 1);
-	assert_int_equal(session_commit(s, &err), 0);
-	expect_name(f, "h/r:a", 1);
-
-	s = begin(f); /* there and back: nothing changes, nothing is written */
-	set_name(s, "h/r:a", 2);
-	set_name(s, "h/r:a", 1);
-	assert_int_equal(store_generation(f->store, &before, &err), 0);
-	assert_int_equal(session_commit(s, &err), 0);
-	assert_int_equal(store_generation(f->store, &after, &err), 0);
-	assert_int_equal(after, before);
-	expect_name(f, "h/r:a", 1);
-
-	s = begin(f);
-	set_name(s, "h/r:b", 3);
-	assert_int_equal(session_add(s, &unref, &err), 0);
-	assert_int_equal(session_commit(s, &err), 0);
-	expect_name(f, "h/r:a", 0);
-	expect_name(f, "h/r:b", 3);
-
-	s = begin(f);
-	assert_int_equal(session_add(s, &unref, &err), 0);
-	assert_int_equal(session_commit(s, &err), 0);
-}
-
 static void documents_and_frames_come_back_verbatim(void **state)
 {
 	static const char text[] = "{\"schemaVersion\": 2}";
@@ -460,99 +213,6 @@ static void a_document_that_is_a_file_too_is_kept_as_both(void **state)
 	assert_true(digest_equal(&d, &document));
 	commit(s, 1);
 	expect_content(f, 5, 5000);
-}
-
-/* ---- streamed content ---- */
-
-static void write_streamed(struct session *s, const uint8_t *data, size_t len,
-			   size_t step, struct digest *ret, uint64_t *ret_new)
-{
-	auto_session_writer struct session_writer *w = NULL;
-	uint64_t size;
-	struct err err;
-
-	assert_int_equal(session_writer_new(s, "x.bin", &w, &err), 0);
-	for (size_t off = 0; off < len; off += step) {
-		size_t n = len - off < step ? len - off : step;
-
-		if (session_write(w, data + off, n, &err) < 0)
-			fail_msg("%s", err.msg);
-	}
-	assert_int_equal(session_writer_finish(w, ret, &size, ret_new, &err), 0);
-	assert_int_equal(size, len);
-}
-
-static void streamed_content_equals_content_put_at_once(void **state)
-{
-	static const size_t sizes[] = {0, 1, CHUNK_THRESHOLD, CHUNK_THRESHOLD + 1,
-				       5000000};
-	static const size_t steps[] = {1000, 65536, 1 << 20, 7 << 20};
-	struct session *s = begin(*state);
-
-	for (uint32_t i = 0; i < ARRAY_LEN(sizes); i++)
-		for (uint32_t k = 0; k < ARRAY_LEN(steps); k++) {
-			struct digest d, streamed;
-			auto_free uint8_t *data = content(i, sizes[i], &d);
-			uint64_t fresh;
-
-			write_streamed(s, data, sizes[i], steps[k], &streamed, &fresh);
-			assert_true(digest_equal(&d, &streamed));
-			assert_int_equal(fresh, k ? 0 : sizes[i]);
-			assert_int_equal(put(s, i, sizes[i], &d), 0);
-		}
-	commit(s, 1);
-	for (uint32_t i = 0; i < ARRAY_LEN(sizes); i++)
-		expect_content(*state, i, sizes[i]);
-}
-
-static void holes_take_no_space_and_read_as_zeros(void **state)
-{
-	struct fixture *f = *state;
-	struct session *s = begin(f);
-	auto_session_writer struct session_writer *w = NULL;
-	auto_objects struct objects *o = NULL;
-	const uint64_t gap = 200ull << 20;
-	uint8_t data[5000], got[6000];
-	struct digest d;
-	uint64_t size, fresh;
-	size_t n;
-	struct err err;
-
-	memset(data, 'x', sizeof(data));
-	assert_int_equal(session_writer_new(s, NULL, &w, &err), 0);
-	assert_int_equal(session_write(w, data, sizeof(data), &err), 0);
-	assert_int_equal(session_write_zeros(w, gap, &err), 0);
-	assert_int_equal(session_write(w, data, sizeof(data), &err), 0);
-	assert_int_equal(session_write_zeros(w, 100, &err), 0);
-	assert_int_equal(session_writer_finish(w, &d, &size, &fresh, &err), 0);
-	assert_int_equal(size, gap + 2 * sizeof(data) + 100);
-	assert_in_range(fresh, 1, 2 * sizeof(data) + 100);
-	commit(s, 1);
-	assert_in_range(packs_bytes(f), 1, 4096);
-	assert_int_equal(objects_new(f->store, 1 << 20, &o, &err), 0);
-	assert_int_equal(
-		objects_read(o, &d, sizeof(data) + gap - 500, got, 6000, &n, &err), 0);
-	assert_int_equal(n, 5600);
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(got[i], i >= 500 && i < 5500 ? 'x' : 0);
-	assert_int_equal(objects_size(o, &d, &size, &err), 0);
-	assert_int_equal(size, gap + 2 * sizeof(data) + 100);
-}
-
-static void zeros_in_plain_content_are_holes_too(void **state)
-{
-	const size_t len = 8 << 20;
-	auto_free uint8_t *data = calloc(1, len);
-	struct session *s = begin(*state);
-	struct digest d;
-	uint64_t fresh;
-	struct err err;
-
-	digest_of(data, len, &d);
-	assert_int_equal(session_put_object(s, &d, data, len, NULL, &fresh, &err), 0);
-	assert_int_equal(fresh, 0);
-	commit(s, 1);
-	assert_in_range(packs_bytes(*state), 1, 1024);
 }
 
 /* ---- failure ---- */
@@ -651,8 +311,6 @@ static void threads_put_overlapping_content_once(void **state)
 		expect_content(f, i, size_of(i));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_store, remove_store)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -665,13 +323,8 @@ int main(void)
 		TEST(what_another_session_committed_meanwhile_is_dropped),
 		TEST(sessions_at_the_same_time_use_packs_of_their_own),
 		TEST(later_sessions_append_to_the_pack_that_is_there),
-		TEST(layers_and_chains_get_numbers_and_come_only_once),
-		TEST(names_move_and_the_last_word_counts),
 		TEST(documents_and_frames_come_back_verbatim),
 		TEST(a_document_that_is_a_file_too_is_kept_as_both),
-		TEST(streamed_content_equals_content_put_at_once),
-		TEST(holes_take_no_space_and_read_as_zeros),
-		TEST(zeros_in_plain_content_are_holes_too),
 		TEST(a_full_disk_gives_one_error_and_the_store_as_before),
 		TEST(threads_put_overlapping_content_once),
 	};
