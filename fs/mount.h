@@ -10,15 +10,25 @@
 #include "store/base/err.h"
 
 struct mount_options {
-	const char *store;	/* store directory */
-	const char *mountpoint; /* must exist */
-	bool foreground;	/* stay in the foreground; errors and log on stderr */
-	bool opaque_user;	/* -o opaque=user: user.overlay.* instead of trusted.overlay.* */
-	bool share_objects;	/* -o share=objects: objects/ readable by all (else 0700) */
-	unsigned cache_mib;	/* -o cache=MIB: decoded frames kept; 0: 64 */
-	unsigned trees_mib;	/* -o trees=MIB: bound of the store's trees/; 0: 1024 */
-	const char *fuse_options; /* further comma-separated options for libfuse/the kernel
-				   * (allow_other, suid, dev, ro, ...); "" for none */
+	/* Store directory; made if it is not there. */
+	const char *store;
+	/* Must exist. */
+	const char *mountpoint;
+	/* Stay in the foreground; errors and log on stderr. */
+	bool foreground;
+	/* -o opaque=user: user.overlay.* instead of trusted.overlay.* */
+	bool opaque_user;
+	/* -o share=objects: objects/ readable by all (else 0700) */
+	bool share_objects;
+	/* -o private: a mount of root only for root */
+	bool private;
+	/* -o cache=MIB: decoded frames kept; 0: 64 */
+	unsigned cache_mib;
+	/* -o trees=MIB: bound of the store's trees/; 0: 1024 */
+	unsigned trees_mib;
+	/* Further comma-separated options for libfuse and the kernel (allow_other, suid,
+	 * dev, ...); "" for none. */
+	const char *fuse_options;
 };
 
 /* Parses a -o option string ("opaque=user,cache=128,allow_other") into OPTIONS; what is not

@@ -13,6 +13,8 @@
 
 struct mounts_entry {
 	int id;
+	unsigned major, minor;  /* of st_dev */
+	const char *root;       /* "/", or what of the filesystem a bind mount shows */
 	const char *mountpoint; /* unescaped */
 	const char *fstype;
 	const char *source;
@@ -22,9 +24,14 @@ struct mounts_entry {
 /* Calls EACH for every mount, in mountinfo's order; > 0 stops. */
 typedef int mounts_each_fn(void *arg, const struct mounts_entry *m, struct err *err);
 int mounts_each(mounts_each_fn *each, void *arg, struct err *err) MUST_CHECK;
+/* The same from any file in the format of /proc/self/mountinfo. Lines that make no sense
+ * are passed over. */
+int mounts_each_in(const char *path, mounts_each_fn *each, void *arg,
+		   struct err *err) MUST_CHECK;
 
 /* The mountpoint of the newest live mount of the store (absolute, resolved path), to be
- * freed by the caller. ERR_NOTFOUND. */
+ * freed by the caller. Mounts whose daemon is dead and mounts that are hidden by another one
+ * do not count. ERR_NOTFOUND. */
 int mounts_find(const char *store, char **ret_mountpoint, struct err *err) MUST_CHECK;
 
 #endif
