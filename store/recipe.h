@@ -22,7 +22,8 @@ AUTO_DEFINE(recipe_writer, struct recipe_writer, recipe_writer_free)
 #define auto_recipe_writer AUTO(recipe_writer)
 
 /* The next LEN bytes of the tar, verbatim. Zero runs of 512 bytes and more inside become
- * ZEROS; a literal run above 4 KiB (from one or many calls) becomes an anonymous object. */
+ * ZEROS. All others stay in the recipe however long they are, so that what is not file
+ * content (and with it the tree) never depends on objects. */
 int recipe_literal(struct recipe_writer *w, const void *data, size_t len,
 		   struct err *err) MUST_CHECK;
 

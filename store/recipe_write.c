@@ -6,10 +6,9 @@
 
 #include <string.h>
 
-#define LITERAL_MAX   4096u        /* longer ones become anonymous objects */
-#define ANONYMOUS_MAX (256u << 10) /* one anonymous object */
-#define ZERO_RUN_MIN  512u
-#define VARINT_MAX    10u
+#define LITERAL_MAX  (64u << 10) /* one op; longer runs become several */
+#define ZERO_RUN_MIN 512u
+#define VARINT_MAX   10u
 #define SEGMENTS_MAX \
 	((PACK_BODY_MAX - RECIPE_INDEX_HEADER_SIZE) / RECIPE_INDEX_ENTRY_SIZE)
 
@@ -37,7 +36,7 @@ int recipe_writer_new(struct session *s, struct recipe_writer **ret, struct err 
 	if (!w)
 		return err_nomem(err);
 	w->session = s;
-	buf_init(&w->literal, ANONYMOUS_MAX);
+	buf_init(&w->literal, LITERAL_MAX);
 	buf_init(&w->ops, RECIPE_SEGMENT_MAX);
 	buf_init(&w->objects, RECIPE_SEGMENT_MAX);
 	buf_init(&w->index, SEGMENTS_MAX * RECIPE_INDEX_ENTRY_SIZE);
@@ -184,14 +183,6 @@ static int put_literal(struct recipe_writer *w, const uint8_t *data, size_t len,
 	r = put_pending(w, err);
 	if (r < 0 || len == 0)
 		return r;
-	if (len > LITERAL_MAX) {
-		digest_of(data, len, &w->slice);
-		w->slice_off = 0;
-		w->slice_len = len;
-		w->has_slice = true;
-		return session_put_object(w->session, &w->slice, data, len, NULL, NULL,
-					  err);
-	}
 	n = 1 + varint_encode(op + 1, len);
 	r = segment_room(w, n + len, err);
 	if (r == 0)
@@ -279,11 +270,11 @@ int recipe_literal(struct recipe_writer *w, const void *data, size_t len, struct
 	const uint8_t *p = data;
 
 	while (len) {
-		size_t room = ANONYMOUS_MAX - w->literal.len;
+		size_t room = LITERAL_MAX - w->literal.len;
 		size_t n = len < room ? len : room;
 		int r = buf_append(&w->literal, p, n, err);
 
-		if (r == 0 && w->literal.len == ANONYMOUS_MAX)
+		if (r == 0 && w->literal.len == LITERAL_MAX)
 			r = literal_flush(w, err);
 		if (r < 0)
 			return r;

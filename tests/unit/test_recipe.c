@@ -182,7 +182,7 @@ static void how_a_literal_was_cut_into_calls_does_not_matter(void **state)
 	assert_memory_equal(whole.step, cut.step, sizeof(whole.step));
 }
 
-static void a_long_literal_becomes_objects(void **state)
+static void a_long_literal_becomes_many_steps(void **state)
 {
 	struct recipe_writer *w = NULL;
 	struct session *s = begin(&w);
@@ -194,10 +194,10 @@ static void a_long_literal_becomes_objects(void **state)
 	assert_ok(recipe_literal(w, bytes, 600000, err));
 	at = end(s, w, 600000);
 	assert_ok(recipe_each(scratch_store, &at, keep, &seen, err));
-	assert_int_equal(seen.count, 3);
-	assert_step(&seen, 0, RECIPE_OBJECT, 256 << 10);
-	assert_step(&seen, 2, RECIPE_OBJECT, 600000 - (512 << 10));
-	assert_reads(&at, scratch_objects, &tar, 100000);
+	assert_int_equal(seen.count, 10);
+	assert_step(&seen, 0, RECIPE_LITERAL, 64 << 10);
+	assert_step(&seen, 9, RECIPE_LITERAL, 600000 - 9 * (64 << 10));
+	assert_reads(&at, NULL, &tar, 100000);
 }
 
 static void a_long_run_of_zeros_is_one_step(void **state)
@@ -353,7 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(literals_objects_and_zeros_come_back),
 		CASE(how_a_literal_was_cut_into_calls_does_not_matter),
-		CASE(a_long_literal_becomes_objects),
+		CASE(a_long_literal_becomes_many_steps),
 		CASE(a_long_run_of_zeros_is_one_step),
 		CASE(a_long_recipe_has_many_segments),
 		CASE(an_empty_slice_keeps_its_place_and_its_digest),
