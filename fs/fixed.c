@@ -61,13 +61,20 @@ static bool is_living(const struct fixed *f)
 	       f->content != FIXED_OBJECTS;
 }
 
+static double attr_timeout_of(const struct fixed *f)
+{
+	if (!is_living(f))
+		return NODE_FOREVER;
+	return f->content == FIXED_NAMES ? 0 : NODE_TICK_SECONDS;
+}
+
 void fixed_entry(struct fs *fs, enum nodeid_fixed id, struct fuse_entry_param *ret)
 {
 	const struct fixed *f = &table[id];
 
 	node_fill(fs, id, mode_of(fs, f), ret);
 	ret->entry_timeout = NODE_FOREVER;
-	ret->attr_timeout = is_living(f) ? 0 : NODE_FOREVER;
+	ret->attr_timeout = attr_timeout_of(f);
 	if (f->content == FIXED_FILE)
 		ret->attr.st_size = (off_t)fs->readme.len;
 }

@@ -62,10 +62,9 @@ static int detach_as_user(const char *mountpoint, struct err *err)
 int mounted_clear_dead(const char *mountpoint, struct err *err)
 {
 	struct search s = {.mountpoint = mountpoint};
-	struct stat st;
 	int rc;
 
-	if (stat(mountpoint, &st) == 0 || errno != ENOTCONN)
+	if (!mounts_is_dead(mountpoint))
 		return 0;
 	rc = mounts_each(find_each, &s, err);
 	if (rc || !s.ours)
@@ -106,8 +105,9 @@ static void *watch(void *arg)
 	int rc = 0;
 
 	if (stat(m->mountpoint, &st) < 0)
-		rc = err_sys(&err, errno, "the mount on '%s' does not answer",
-			     m->mountpoint);
+		rc = session_log_error(&err, ERR_FAILED,
+				       "the mount on '%s' does not answer",
+				       m->mountpoint);
 	else
 		raise_readahead(st.st_dev);
 	session_log_ready();

@@ -4,9 +4,9 @@
 #include "fs/mounts.h"
 
 #include <limits.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
 #define MOUNTINFO "/proc/self/mountinfo"
@@ -96,12 +96,21 @@ struct search {
 	char *found;
 };
 
+bool mounts_is_dead(const char *mountpoint)
+{
+	struct statvfs fs;
+
+	/* The kernel may know a dead mount's attributes; statfs always asks the daemon. */
+	return statvfs(mountpoint, &fs) < 0 && errno == ENOTCONN;
+}
+
 /* Whether the path leads to this very mount and its daemon answers. */
 static bool is_live(const struct mounts_entry *m)
 {
 	struct stat st;
 
-	return stat(m->mountpoint, &st) == 0 && st.st_dev == makedev(m->major, m->minor);
+	return stat(m->mountpoint, &st) == 0 &&
+	       st.st_dev == makedev(m->major, m->minor) && !mounts_is_dead(m->mountpoint);
 }
 
 static int find_each(void *arg, const struct mounts_entry *m, struct err *err)

@@ -5,6 +5,8 @@
 #ifndef FS_MOUNTS_H
 #define FS_MOUNTS_H
 
+#include <stdbool.h>
+
 #include "store/base/err.h"
 
 /* The FUSE type of our mounts in mountinfo is "fuse.layercache", the source is the store's
@@ -33,5 +35,8 @@ int mounts_each_in(const char *path, mounts_each_fn *each, void *arg,
  * freed by the caller. Mounts whose daemon is dead and mounts that are hidden by another one
  * do not count. ERR_NOTFOUND. */
 int mounts_find(const char *store, char **ret_mountpoint, struct err *err) MUST_CHECK;
+
+/* Whether the daemon of a FUSE mount is gone. */
+bool mounts_is_dead(const char *mountpoint);
 
 #endif

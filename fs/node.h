@@ -21,6 +21,10 @@
 #define NODE_FOREVER 1e9
 /* A digest's name may lead to a tree for this long after the tree was removed. */
 #define NODE_DIGEST_SECONDS 1.0
+/* The kernel asks for a directory's attributes whenever a path leads through it. For those
+ * of all digests they may be one clock tick old (less than a commit takes), or walking by
+ * long paths would cost a request per file. */
+#define NODE_TICK_SECONDS 0.001
 
 /* Everything the daemon has. Immutable while it serves, what it points to is thread-safe. */
 struct fs {

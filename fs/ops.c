@@ -43,6 +43,7 @@ static void ops_init(void *userdata, struct fuse_conn_info *conn)
 			   FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_POSIX_ACL,
 		   FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_SPLICE_READ |
 			   FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+	conn->max_read = OPS_READ_MAX;
 	conn->max_readahead = OPS_READ_MAX;
 }
 

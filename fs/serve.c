@@ -12,7 +12,6 @@
 #include "fs/living.h"
 #include "fs/logline.h"
 #include "fs/mounted.h"
-#include "fs/mounts.h"
 #include "fs/names_cache.h"
 #include "fs/node.h"
 #include "fs/classes.h"
@@ -104,16 +103,16 @@ static int append_escaped(struct buf *out, const char *text, struct err *err)
 static int format_options(const struct fs *fs, const struct mount_options *o,
 			  struct buf *out, struct err *err)
 {
-	int rc = buf_printf(
-		out, err, "subtype=layercache,max_read=%u,default_permissions%s",
-		OPS_READ_MAX, geteuid() == 0 && !o->private ? ",allow_other" : "");
+	bool all = geteuid() == 0 && !o->private;
+	int rc = buf_printf(out, err, "default_permissions,nosuid,nodev%s",
+			    all ? ",allow_other" : "");
 
-	if (!rc)
-		rc = buf_printf(out, err, ",nosuid,nodev");
 	if (!rc && o->fuse_options && *o->fuse_options)
 		rc = buf_printf(out, err, ",%s", o->fuse_options);
+	/* What may not be asked otherwise comes last. */
 	if (!rc)
-		rc = buf_printf(out, err, ",ro,fsname=");
+		rc = buf_printf(out, err, ",ro,subtype=layercache,max_read=%u,fsname=",
+				OPS_READ_MAX);
 	if (!rc)
 		rc = append_escaped(out, store_path(fs->store), err);
 	return rc ? rc : buf_append_u8(out, 0, err);

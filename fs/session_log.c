@@ -14,30 +14,41 @@
 static struct {
 	pthread_mutex_t lock;
 	bool ready;
+	char line[256]; /* so far: libfuse prints a line in pieces */
+	size_t len;
 	char last[256];
 } state = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void catch_line(enum fuse_log_level level, const char *fmt, va_list ap)
+/* Under the lock. */
+static void end_line(void)
 {
-	char text[sizeof(state.last)];
-	bool ready;
+	state.line[state.len] = '\0';
+	state.len = 0;
+	memcpy(state.last, state.line, sizeof(state.last));
+	if (state.ready)
+		logline_write("%s", state.last);
+}
+
+static void catch_text(enum fuse_log_level level, const char *fmt, va_list ap)
+{
+	char text[sizeof(state.line)];
 
 	if (level > FUSE_LOG_WARNING)
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
-	text[strcspn(text, "\n")] = '\0';
 	pthread_mutex_lock(&state.lock);
-	ready = state.ready;
-	if (!ready)
-		memcpy(state.last, text, sizeof(text));
+	for (const char *p = text; *p; p++) {
+		if (*p == '\n')
+			end_line();
+		else if (state.len < sizeof(state.line) - 1)
+			state.line[state.len++] = *p;
+	}
 	pthread_mutex_unlock(&state.lock);
-	if (ready)
-		logline_write("%s", text);
 }
 
 void session_log_start(void)
 {
-	fuse_set_log_func(catch_line);
+	fuse_set_log_func(catch_text);
 }
 
 void session_log_ready(void)
