@@ -67,6 +67,7 @@ struct command {
 	unsigned min_args, max_args;
 	unsigned flags;                  /* enum command_flags */
 	enum option_completion complete; /* what its arguments are, for completion */
+	const char *words;               /* with COMPLETE_WORDS: what they can be */
 
 	/* Returns 0 or a negative error code; main.c prints the error and chooses the exit
 	 * status: ERR_USAGE 2, ERR_NOTFOUND 3, ERR_CORRUPT 4, any other 1. Data goes to
@@ -91,12 +92,20 @@ int command_reader_open(const struct command_call *call, struct command_reader *
 void command_reader_close(struct command_reader *r); /* also a zeroed one */
 #define auto_command_reader __attribute__((cleanup(command_reader_close)))
 
-/* Parses ARGV (argv[0] is the command's name) by the command's table and runs it. HELP
- * asked for is printed instead. Errors of use name the place to look. */
-int command_main(const struct command *command, const char *store, bool quiet, int argc,
-		 char **argv, int *ret_status, struct err *err) MUST_CHECK;
+/* What every command has; the same options may stand before the command's name. */
+struct command_common {
+	const char *store; /* NULL: the default */
+	bool quiet, json, help;
+};
+extern const struct option_spec command_common_options[];
+extern const struct option_spec command_json_option[]; /* only with COMMAND_JSON */
 
-/* The help text of one command on stdout. */
-void command_help(const struct command *command);
+/* Parses ARGV (argv[0] is the command's name) by the command's table and runs it with what
+ * GLOBALS already says; --help prints the help instead. */
+int command_main(const struct command *command, const struct command_common *globals,
+		 int argc, char **argv, int *ret_status, struct err *err) MUST_CHECK;
+
+/* Prints the help text of one command on stdout. */
+int command_help(const struct command *command, struct err *err) MUST_CHECK;
 
 #endif
