@@ -65,8 +65,8 @@ struct subject_text {
 	unsigned digits;
 };
 
-/* ERR_INVALID for "kind:" with something that is no digest, or "sha256:" with too few, too
- * many or other characters. Pure. */
+/* A kind counts only before a digest: "layer:v1" is a name. ERR_INVALID for "sha256:" with
+ * too few, too many or other characters behind it. Pure. */
 int subject_parse(const char *text, struct subject_text *ret, struct err *err) MUST_CHECK;
 
 /* Whether D starts with the digits. */
