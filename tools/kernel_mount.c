@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "store/base/io.h"
 #include "tools/loop_device.h"
@@ -160,11 +161,37 @@ static int set_lower(int context, const struct kernel_mount_layer *layer, struct
 	return rc ? rc : set_fd(context, "lowerdir+", fd, err);
 }
 
-static int set_layers(int context, const struct kernel_mount_overlay *o, struct err *err)
+/* Kernels before 6.8 want all lowers in one value. */
+static int set_lowers_joined(int context, const struct kernel_mount_overlay *o,
+			     struct err *err)
+{
+	auto_buf struct buf value;
+	int rc = 0;
+
+	buf_init(&value, VALUE_MAX + 1);
+	for (size_t i = 0; i < o->lower_count && !rc; i++) {
+		if (i)
+			rc = buf_append_u8(&value, ':', err);
+		for (const char *p = o->lower[i].path; *p && !rc; p++) {
+			if (*p == ':' || *p == '\\')
+				rc = buf_append_u8(&value, '\\', err);
+			if (!rc)
+				rc = buf_append_u8(&value, (uint8_t)*p, err);
+		}
+	}
+	if (!rc)
+		rc = buf_append_u8(&value, 0, err);
+	return rc ? rc : set_string(context, "lowerdir", (char *)value.data, err);
+}
+
+static int set_layers(int context, const struct kernel_mount_overlay *o, bool joined,
+		      struct err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < o->lower_count && !rc; i++)
+	if (joined)
+		rc = set_lowers_joined(context, o, err);
+	for (size_t i = 0; i < o->lower_count && !joined && !rc; i++)
 		rc = set_lower(context, &o->lower[i], err);
 	for (size_t i = 0; i < o->data_count && !rc; i++)
 		rc = set_directory(context, "datadir+", o->data[i], false, err);
@@ -191,8 +218,8 @@ static int set_modes(int context, const struct kernel_mount_overlay *o, struct e
 	return rc;
 }
 
-int kernel_mount_overlay(const struct kernel_mount_overlay *o, int *ret_mount,
-			 struct err *err)
+static int overlay(const struct kernel_mount_overlay *o, bool joined, int *ret_mount,
+		   struct err *err)
 {
 	unsigned attributes =
 		(o->suid ? 0 : MOUNT_ATTR_NOSUID) | (o->dev ? 0 : MOUNT_ATTR_NODEV) |
@@ -206,13 +233,36 @@ int kernel_mount_overlay(const struct kernel_mount_overlay *o, int *ret_mount,
 	if (!rc)
 		rc = set_modes(context, o, err);
 	if (!rc)
-		rc = set_layers(context, o, err);
+		rc = set_layers(context, o, joined, err);
 	return rc ? rc : create(context, "overlay", attributes, ret_mount, err);
+}
+
+int kernel_mount_overlay(const struct kernel_mount_overlay *o, int *ret_mount,
+			 struct err *err)
+{
+	bool by_path = true;
+	int rc = overlay(o, false, ret_mount, err);
+
+	for (size_t i = 0; i < o->lower_count; i++)
+		by_path = by_path && o->lower[i].fd < 0;
+	if (rc == -ERR_SYSTEM && err->sys == EINVAL && by_path && !o->data_count)
+		rc = overlay(o, true, ret_mount, err);
+	return rc;
 }
 
 int kernel_mount_attach(int mount, const char *target, struct err *err)
 {
 	if (move_mount(mount, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) != 0)
 		return err_sys(err, errno, "cannot mount on '%s'", target);
+	return 0;
+}
+
+int kernel_mount_id(int fd, int *ret, struct err *err)
+{
+	struct statx st;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) != 0)
+		return err_sys(err, errno, "cannot tell the id of a mount");
+	*ret = st.stx_mask & STATX_MNT_ID ? (int)st.stx_mnt_id : 0;
 	return 0;
 }

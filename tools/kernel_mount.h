@@ -16,7 +16,7 @@
 
 /* An EROFS image, read-only, nosuid and nodev: straight from the file where the kernel can
  * (6.12 and later), else over a loop device that goes away with the mount. FILE is open for
- * reading; WHAT names it in errors. */
+ * reading; WHAT names it in errors; ERR must not be NULL. */
 int kernel_mount_erofs(int file, const char *what, int *ret_mount,
 		       struct err *err) MUST_CHECK;
 
@@ -37,12 +37,15 @@ struct kernel_mount_overlay {
 	bool suid, dev, noexec;   /* else nosuid, nodev, exec */
 };
 
-/* ERR_SYSTEM with err->sys for what the kernel refuses. */
+/* ERR_SYSTEM with err->sys for what the kernel refuses; ERR must not be NULL. */
 int kernel_mount_overlay(const struct kernel_mount_overlay *o, int *ret_mount,
 			 struct err *err) MUST_CHECK;
 
 /* Puts the mount on TARGET. */
 int kernel_mount_attach(int mount, const char *target, struct err *err) MUST_CHECK;
+
+/* Its number in /proc/self/mountinfo; 0 from kernels that do not tell (before 5.8). */
+int kernel_mount_id(int fd, int *ret, struct err *err) MUST_CHECK;
 
 /* Appends a path as overlayfs wants it in `upperdir` and `workdir`: a backslash before each
  * backslash (commas and colons mean nothing there). No NUL is appended. */

@@ -64,7 +64,8 @@ int paths_resolve(const char *path, char **ret, struct err *err)
 		*ret = whole;
 		return 0;
 	}
-	if (errno != ENOENT)
+	/* A mountpoint whose daemon is dead has a path but cannot be looked at. */
+	if (errno != ENOENT && errno != ENOTCONN)
 		return err_sys(err, errno, "cannot resolve '%s'", path);
 	if (!for_dir || !for_base)
 		return err_nomem(err);

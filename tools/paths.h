@@ -14,8 +14,8 @@ int paths_store(char **ret, struct err *err) MUST_CHECK;
  * ERR_FAILED for a user without a runtime directory. */
 int paths_mountpoint(char **ret, struct err *err) MUST_CHECK;
 
-/* PATH as an absolute one without "." and ".." and links as far as it exists; for an object
- * that is not there its parent must be. The caller frees *ret. */
+/* PATH as an absolute one without ".", ".." and links. The last part need not be there (or be
+ * a mountpoint that does not answer). The caller frees *ret. ERR_NOTFOUND. */
 int paths_resolve(const char *path, char **ret, struct err *err) MUST_CHECK;
 
 #endif
