@@ -97,6 +97,11 @@ json_t *output_json_u64(uint64_t v)
 	return json_integer(v > INT64_MAX ? INT64_MAX : (json_int_t)v);
 }
 
+int output_json_set(json_t *object, const char *key, json_t *value, struct err *err)
+{
+	return json_object_set_new(object, key, value) ? err_nomem(err) : 0;
+}
+
 /* Length of the UTF-8 sequence at P as JSON allows it (no surrogates, nothing overlong);
  * 0 if there is none. */
 static size_t utf8_length(const unsigned char *p)

@@ -41,6 +41,9 @@ int output_json(json_t *value, struct err *err) MUST_CHECK;
  * when nested in json_pack) only without memory. Digests: NULL and zero become null. */
 json_t *output_json_digest(const struct digest *d);
 json_t *output_json_u64(uint64_t v);
+/* Sets OBJECT[KEY] to VALUE, whose reference it takes; VALUE NULL is ERR_NOMEM. */
+int output_json_set(json_t *object, const char *key, json_t *value,
+		    struct err *err) MUST_CHECK;
 /* Sets OBJECT[KEY] to TEXT. JSON has no bytes, so where TEXT is not UTF-8 its bad bytes
  * become U+FFFD and OBJECT[KEY "_hex"] has the exact bytes. */
 int output_json_set_text(json_t *object, const char *key, const char *text,

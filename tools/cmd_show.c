@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `layercache show X`: explains an image, a chain or a layer.
+ */
+#include "tools/commands.h"
+#include "tools/output.h"
+#include "tools/show.h"
+#include "tools/subject.h"
+
+struct show_options {
+	const char *platform;
+};
+
+static const struct option_spec options[] = {
+	OPTION_TEXT(0, "platform", "OS/ARCH", struct show_options, platform,
+		    "which platform of a name"),
+	OPTION_END,
+};
+
+static int describe(struct command_reader *r, const struct subject *x, json_t **ret,
+		    struct err *err)
+{
+	switch (x->kind) {
+	case SUBJECT_IMAGE:
+		return show_image(r, &x->image, ret, err);
+	case SUBJECT_CHAIN:
+		return show_chain(r, &x->chain, ret, err);
+	case SUBJECT_LAYER:
+		return show_layer(r, &x->layer, ret, err);
+	case SUBJECT_KEY:
+		break;
+	}
+	abort();
+}
+
+static int run(struct command_call *call, struct err *err)
+{
+	auto_command_reader struct command_reader r = {0};
+	const struct show_options *o = call->values;
+	auto_json json_t *document = NULL;
+	struct subject x;
+	int rc;
+
+	rc = command_reader_open(call, &r, err);
+	if (!rc)
+		rc = subject_find(r.txn, call->args[0], o->platform, 0, &x, err);
+	if (!rc)
+		rc = describe(&r, &x, &document, err);
+	if (rc)
+		return rc;
+	return call->json ? output_json(steal_ptr(&document), err)
+			  : show_lines(document, err);
+}
+
+const struct command cmd_show = {
+	.name = "show",
+	.summary = "explain an image, chain or layer",
+	.arguments = "X",
+	.details =
+		"One 'KEY VALUE' per line, sizes in bytes, '-' for none. Of an image also\n"
+		"  step DIFF-ID COMPRESSED TAR CONTENT ENTRIES own|shared CREATED-BY\n"
+		"per step of its history ('-' where a step made no layer); 'shared' layers\n"
+		"are in other named images too, own_size is what only this image needs.\n"
+		"Of a layer: whether layers/ stacked by an overlay gives exactly what the\n"
+		"chain gives, and if not, why. 'path' and 'overlay' tell where it can be\n"
+		"seen now.",
+	.options = options,
+	.values_size = sizeof(struct show_options),
+	.min_args = 1,
+	.max_args = 1,
+	.flags = COMMAND_JSON,
+	.complete = COMPLETE_NAME,
+	.run = run,
+};
