@@ -171,10 +171,10 @@ int io_read_file(int dirfd, const char *path, struct buf *buf, struct err *err)
 		return r;
 	do {
 		size_t room = buf->max - buf->len;
-		size_t step = room < 65536 ? room + 1 : 65536;
+		size_t step = room < 65536 ? room : 65536;
 		uint8_t probe;
 
-		if (step > room) { /* at the limit: one more byte is one too many */
+		if (!step) { /* at the limit: one more byte is one too many */
 			r = io_read(fd, &probe, 1, &n, path, err);
 			if (r == 0 && n)
 				r = err_set(err, ERR_LIMIT, "'%s' is larger than %zu bytes",
