@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Image configs: the platform and the DiffIDs. */
+#include "tools/oci/config.h"
+
+#include <string.h>
+#include <time.h>
+
+void config_release(struct config *c)
+{
+	free(c->diffids);
+	*c = (struct config){0};
+}
+
+static int parse_diffids(const json_t *array, struct config *c, struct err *err)
+{
+	size_t count = json_array_size(array);
+
+	c->diffids = calloc(count + 1, sizeof(*c->diffids));
+	if (!c->diffids)
+		return err_nomem(err);
+	for (size_t i = 0; i < count; i++) {
+		const char *text = json_string_value(json_array_get(array, i));
+		int rc;
+
+		if (!text)
+			return err_set(err, ERR_INVALID, "diff_ids has no digest as %zu",
+				       i + 1);
+		rc = digest_parse(text, strlen(text), &c->diffids[i], err);
+		if (rc)
+			return err_wrap(err, "diff_ids '%.100s'", text);
+	}
+	c->count = count;
+	return 0;
+}
+
+static int parse_rootfs(json_t *json, size_t layers, struct config *c, struct err *err)
+{
+	static const char *const keys[] = {"type", "diff_ids", NULL};
+	json_t *rootfs, *diffids = NULL;
+	const char *type = NULL;
+	int rc = document_object(json, "rootfs", &rootfs, err);
+
+	if (!rc && !rootfs)
+		return err_set(err, ERR_INVALID, "rootfs is missing");
+	if (!rc)
+		rc = document_check_case(rootfs, keys, err);
+	if (!rc)
+		rc = document_text(rootfs, "type", &type, err);
+	if (!rc && (!type || strcmp(type, "layers") != 0))
+		return err_set(err, ERR_INVALID, "rootfs type is not 'layers'");
+	if (!rc)
+		rc = document_array(rootfs, "diff_ids", &diffids, err);
+	if (!rc && json_array_size(diffids) != layers)
+		return err_set(err, ERR_INVALID, "%zu diff_ids for %zu layers",
+			       json_array_size(diffids), layers);
+	return rc ? rc : parse_diffids(diffids, c, err);
+}
+
+int config_parse(const void *bytes, size_t len, size_t layers, struct config *ret,
+		 struct err *err)
+{
+	static const char *const keys[] = {"rootfs", "os", "architecture", "variant",
+					   NULL};
+	auto_document json_t *json = NULL;
+	struct config c = {0};
+	int rc = document_parse(bytes, len, &json, err);
+
+	if (rc)
+		return rc;
+	if (!json_is_object(json))
+		return err_set(err, ERR_INVALID, "the config is not an object");
+	rc = document_check_case(json, keys, err);
+	if (!rc)
+		rc = platform_from_json(json, &c.platform, err);
+	if (!rc)
+		rc = parse_rootfs(json, layers, &c, err);
+	if (rc)
+		config_release(&c);
+	else
+		*ret = c;
+	return rc;
+}
+
+static json_t *make_history(const char *created, const char *created_by)
+{
+	return json_pack("[{s:s, s:s}]", "created", created, "created_by", created_by);
+}
+
+int config_make(const struct platform *platform, const struct digest *diffid,
+		int64_t created, const char *created_by, struct buf *ret, struct err *err)
+{
+	char text[DIGEST_TEXT_SIZE], when[40];
+	auto_document json_t *json = NULL;
+	time_t seconds = (time_t)created;
+	struct tm tm;
+	size_t len;
+	int rc;
+
+	if (!gmtime_r(&seconds, &tm) ||
+	    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		return err_set(err, ERR_INVALID, "time %jd is out of range",
+			       (intmax_t)created);
+	json = json_pack("{s:s, s:s, s:s, s:{}, s:{s:s, s:[s]}}", "created", when,
+			 "architecture", platform->arch, "os", platform->os, "config",
+			 "rootfs", "type", "layers", "diff_ids",
+			 digest_format(diffid, text));
+	if (json && *platform->variant)
+		json_object_set_new(json, "variant", json_string(platform->variant));
+	if (json && created_by &&
+	    json_object_set_new(json, "history", make_history(when, created_by)) < 0)
+		return err_set(err, ERR_INVALID, "text of the history is not UTF-8");
+	len = json ? json_dumpb(json, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS) : 0;
+	if (len == 0)
+		return err_nomem(err);
+	rc = buf_reserve(ret, len, err);
+	if (rc)
+		return rc;
+	ret->len += json_dumpb(json, (char *)ret->data + ret->len, len,
+			       JSON_COMPACT | JSON_SORT_KEYS);
+	return 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Image configs: only what an import needs of them, the platform and the DiffIDs. The rest
+ * stays in the verbatim bytes.
+ */
+#ifndef TOOLS_OCI_CONFIG_H
+#define TOOLS_OCI_CONFIG_H
+
+#include "store/base/buf.h"
+#include "tools/oci/document.h"
+#include "tools/oci/platform.h"
+
+struct config {
+	struct platform platform;
+	struct digest *diffids;
+	size_t count;
+};
+
+/* The number of DiffIDs must be LAYERS. ERR_INVALID, ERR_LIMIT. */
+int config_parse(const void *bytes, size_t len, size_t layers, struct config *ret,
+		 struct err *err) MUST_CHECK;
+
+/* Also of a zeroed or released one. */
+void config_release(struct config *c);
+
+/* Appends the config of an image that came as one bare layer: a pure function of its
+ * arguments. CREATED: seconds since the epoch. CREATED_BY goes to the history; NULL: none. */
+int config_make(const struct platform *platform, const struct digest *diffid,
+		int64_t created, const char *created_by, struct buf *ret,
+		struct err *err) MUST_CHECK;
+
+#define auto_config __attribute__((cleanup(config_release)))
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Descriptors: how documents of images name other documents and blobs. OCI's and Docker's
+ * media types mean the same here.
+ */
+#ifndef TOOLS_OCI_DESCRIPTOR_H
+#define TOOLS_OCI_DESCRIPTOR_H
+
+#include "store/digest.h"
+#include "tools/oci/document.h"
+#include "tools/oci/platform.h"
+
+enum descriptor_kind {
+	DESCRIPTOR_UNKNOWN = 0, /* a media type that is not ours */
+	DESCRIPTOR_NONE,        /* no media type */
+	DESCRIPTOR_INDEX,
+	DESCRIPTOR_MANIFEST,
+	DESCRIPTOR_CONFIG,
+	DESCRIPTOR_LAYER,
+	DESCRIPTOR_FOREIGN_LAYER, /* not distributed with the image */
+	DESCRIPTOR_CACHE_CONFIG,  /* of a BuildKit build cache */
+	DESCRIPTOR_SCHEMA1,       /* the obsolete signed manifest */
+};
+
+#define DESCRIPTOR_OCI_INDEX    "application/vnd.oci.image.index.v1+json"
+#define DESCRIPTOR_OCI_MANIFEST "application/vnd.oci.image.manifest.v1+json"
+#define DESCRIPTOR_OCI_CONFIG   "application/vnd.oci.image.config.v1+json"
+#define DESCRIPTOR_OCI_LAYER    "application/vnd.oci.image.layer.v1.tar"
+
+/* Texts are borrowed from the document that the descriptor was read from, or NULL. */
+struct descriptor {
+	enum descriptor_kind kind;
+	const char *media_type;
+	struct digest digest;
+	uint64_t size;
+	struct platform platform;
+	bool attestation;       /* says something about an image, is none itself */
+	const char *url;        /* the first of `urls` */
+	const char *tag;        /* annotation org.opencontainers.image.ref.name */
+	const char *image_name; /* annotation io.containerd.image.name */
+};
+
+enum descriptor_kind descriptor_kind(const char *media_type);
+
+/* Digest and size must be there and valid. ERR_INVALID. */
+int descriptor_parse(json_t *object, struct descriptor *ret, struct err *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Where images come from: a few roots (manifests or indexes, with the names they have there)
+ * and content by digest. What a concrete source gives is checked here: sizes and digests of
+ * documents; of layers by whoever ingests them.
+ *
+ *	TRANSPORT ":" PATH [":" REF | "@" DIGEST]
+ *
+ *	oci:DIR  oci-archive:FILE  docker-archive:FILE  dir:DIR
+ *
+ * A FILE may be compressed, and "-" for standard input. Opening and documents: one thread;
+ * source_open_blob: any number.
+ */
+#ifndef TOOLS_OCI_SOURCE_H
+#define TOOLS_OCI_SOURCE_H
+
+#include "store/base/stream.h"
+#include "tools/oci/manifest.h"
+
+struct source;
+
+struct source_ops {
+	/* Opens content by its digest. ERR_NOTFOUND if the source does not have it. */
+	int (*open)(struct source *s, const struct digest *d, struct stream **ret,
+		    uint64_t *ret_size, struct err *err);
+	void (*close)(struct source *s);
+};
+
+/* A document that the source does not have by its digest: read or made while opening. */
+struct source_document {
+	struct digest digest;
+	struct buf bytes;
+};
+
+/* An image or index that can be imported. NAME and TAG may be NULL. */
+struct source_root {
+	struct descriptor desc; /* its texts live as long as the source */
+	const char *name;       /* a full reference, as the source spells it */
+	const char *tag;        /* a bare tag */
+};
+
+struct source {
+	const struct source_ops *ops;
+	char *what; /* as the user wrote it, for error texts */
+	char *stem; /* of the file's or directory's name */
+	struct source_root *roots;
+	size_t root_count;
+	bool chosen; /* the user named one root */
+	struct source_document *documents;
+	size_t document_count;
+};
+
+/* Opens what TEXT names and, if it ends in a REF or DIGEST, keeps only that root.
+ * SPOOL_DIRFD: a directory for the temporary file that a compressed or piped archive needs.
+ * ERR_USAGE: no such transport; ERR_NOTFOUND: only if the REF is not there; what cannot be
+ * opened is ERR_FAILED or ERR_SYSTEM. */
+int source_open(const char *text, int spool_dirfd, struct source **ret,
+		struct err *err) MUST_CHECK;
+void source_close(struct source *s); /* NULL is ignored */
+
+AUTO_DEFINE(source, struct source, source_close)
+#define auto_source AUTO(source)
+
+/* Whether TEXT begins with TRANSPORT and a colon; *ret_rest is what follows. */
+bool source_transport(const char *text, const char *transport, const char **ret_rest);
+
+/* "app-1.2" of "/tmp/app-1.2.tar.gz", "image" of "/" and "-". The caller frees it; NULL
+ * without memory. */
+char *source_stem(const char *path);
+
+/* Appends a document's verbatim bytes to BUF, size and digest checked. */
+int source_read_document(struct source *s, const struct descriptor *d, struct buf *buf,
+			 struct err *err) MUST_CHECK;
+
+/* Opens a layer and checks its size where that is known before reading. Thread-safe. */
+int source_open_blob(struct source *s, const struct descriptor *d, struct stream **ret,
+		     struct err *err) MUST_CHECK;
+
+/* ---- for concrete sources ---- */
+
+/* What a root is called there: REF picks by these. */
+int source_add_root(struct source *s, const struct descriptor *desc, const char *name,
+		    const char *tag, struct err *err) MUST_CHECK;
+
+/* Takes over the bytes of a document (BYTES is empty then). *ret: its descriptor's digest and
+ * size, all else zero. */
+int source_add_document(struct source *s, struct buf *bytes, struct descriptor *ret,
+			struct err *err) MUST_CHECK;
+
+/* Each opens what is at PATH. */
+int layout_open(const char *path, int spool_dirfd, struct source **ret,
+		struct err *err) MUST_CHECK;
+int layout_open_archive(const char *path, int spool_dirfd, struct source **ret,
+			struct err *err) MUST_CHECK;
+int docker_archive_open(const char *path, int spool_dirfd, struct source **ret,
+			struct err *err) MUST_CHECK;
+int dir_open(const char *path, int spool_dirfd, struct source **ret,
+	     struct err *err) MUST_CHECK;
+
+/* A layout in BUNDLE, which it owns from here on, also on failure. */
+struct bundle;
+int layout_open_bundle(struct bundle *bundle, struct source **ret,
+		       struct err *err) MUST_CHECK;
+
+#endif
