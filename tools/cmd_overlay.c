@@ -252,6 +252,7 @@ static int print(const struct command_call *call, const struct overlay *v,
 	auto_json json_t *json = NULL;
 	int rc;
 
+	buf_init(&line, 8 * PATH_MAX);
 	if (call->json) {
 		json = json_pack("{s:s, s:n}", "way", word, "upper");
 		if (!json)
@@ -261,7 +262,6 @@ static int print(const struct command_call *call, const struct overlay *v,
 			rc = output_json_set_text(json, "upper", upper, err);
 		return rc ? rc : output_json(steal_ptr(&json), err);
 	}
-	buf_init(&line, 8 * PATH_MAX);
 	rc = output_quote(&line, v->request.target, err);
 	if (!rc)
 		rc = buf_append_u8(&line, ' ', err);

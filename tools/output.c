@@ -167,11 +167,11 @@ int output_json_set_text(json_t *object, const char *key, const char *text,
 	bool clean;
 	int rc;
 
-	if (value)
-		return json_object_set_new(object, key, value) ? err_nomem(err) : 0;
 	buf_init(&readable, 1u << 20);
 	buf_init(&hex, 1u << 20);
 	buf_init(&key_hex, 256);
+	if (value)
+		return output_json_set(object, key, value, err);
 	rc = to_utf8(text, &readable, &hex, &clean, err);
 	if (!rc)
 		rc = buf_printf(&key_hex, err, "%s_hex%c", key, 0);
