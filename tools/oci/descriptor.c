@@ -76,11 +76,13 @@ static int parse_platform(const json_t *object, struct descriptor *ret, struct e
 
 static int parse_urls(const json_t *object, struct descriptor *ret, struct err *err)
 {
+	const char *url;
 	json_t *urls;
 	int rc = document_array(object, "urls", &urls, err);
 
-	if (!rc && urls)
-		ret->url = json_string_value(json_array_get(urls, 0));
+	url = rc ? NULL : json_string_value(json_array_get(urls, 0));
+	if (url)
+		snprintf(ret->url, sizeof(ret->url), "%s", url);
 	return rc;
 }
 

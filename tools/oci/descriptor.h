@@ -34,7 +34,7 @@ struct descriptor {
 	uint64_t size;
 	struct platform platform;
 	bool attestation;       /* says something about an image, is none itself */
-	const char *url;        /* the first of `urls` */
+	char url[128];          /* the first of `urls`, cut; "" if there is none */
 	const char *tag;        /* annotation org.opencontainers.image.ref.name */
 	const char *image_name; /* annotation io.containerd.image.name */
 };

@@ -17,8 +17,8 @@
 
 #define DOCUMENT_MAX        (4u << 20) /* bytes */
 #define DOCUMENT_DEPTH_MAX  64
-#define DOCUMENT_NESTED_MAX 65536  /* objects and arrays */
-#define DOCUMENT_VALUES_MAX 262144 /* members and elements */
+#define DOCUMENT_NESTED_MAX 16384 /* objects and arrays */
+#define DOCUMENT_VALUES_MAX 65536 /* members and elements */
 
 /* The caller owns *ret (json_decref). ERR_INVALID, ERR_LIMIT. */
 int document_parse(const void *bytes, size_t len, json_t **ret,

@@ -11,6 +11,15 @@ void manifest_release(struct manifest *m)
 	*m = (struct manifest){0};
 }
 
+void manifest_forget_texts(struct manifest *m)
+{
+	m->media_type = m->what = NULL;
+	m->config.media_type = m->config.tag = m->config.image_name = NULL;
+	for (size_t i = 0; i < m->count; i++)
+		m->items[i].media_type = m->items[i].tag = m->items[i].image_name = NULL;
+	json_decref(steal_ptr(&m->json));
+}
+
 static int check_version(json_t *json, struct err *err)
 {
 	json_t *version = json_object_get(json, "schemaVersion");

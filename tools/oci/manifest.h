@@ -30,6 +30,9 @@ struct manifest {
 int manifest_parse(const void *bytes, size_t len, const char *expected,
 		   struct manifest *ret, struct err *err) MUST_CHECK;
 
+/* Drops the parsed JSON: the descriptors stay, their texts are NULL from here on. */
+void manifest_forget_texts(struct manifest *m);
+
 /* Also of a zeroed or released one. */
 void manifest_release(struct manifest *m);
 

@@ -29,6 +29,24 @@ bool source_transport(const char *text, const char *transport, const char **ret_
 	return true;
 }
 
+/* ARRAY_LEN(transports) if there is none. */
+static size_t find_transport(const char *text, const char **ret_rest)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(transports) &&
+	       !source_transport(text, transports[i].name, ret_rest))
+		i++;
+	return i;
+}
+
+bool source_is_known(const char *text)
+{
+	const char *rest = "";
+
+	return find_transport(text, &rest) < ARRAY_LEN(transports) && *rest;
+}
+
 void source_close(struct source *s)
 {
 	if (!s)
@@ -164,19 +182,13 @@ int source_open(const char *text, int spool_dirfd, struct source **ret, struct e
 {
 	auto_source struct source *s = NULL;
 	auto_free char *path = NULL;
-	const char *rest = NULL;
+	const char *rest = "";
 	char *ref = NULL;
-	size_t i = 0;
+	size_t i = find_transport(text, &rest);
 	int rc;
 
-	while (i < ARRAY_LEN(transports) &&
-	       !source_transport(text, transports[i].name, &rest))
-		i++;
-	if (i == ARRAY_LEN(transports) || !*rest)
-		return err_set(err, ERR_USAGE,
-			       "bad source '%s': not oci:DIR, oci-archive:FILE, "
-			       "docker-archive:FILE, dir:DIR or tar:FILE",
-			       text);
+	if (i == ARRAY_LEN(transports))
+		return err_set(err, ERR_INVALID, "unknown transport");
 	path = strdup(rest);
 	if (!path)
 		return err_nomem(err);
@@ -253,9 +265,9 @@ static int open_checked(struct source *s, const struct descriptor *d, struct str
 	int rc = s->ops->open(s, &d->digest, &in, &size, err);
 
 	digest_format(&d->digest, text);
-	if (rc == -ERR_NOTFOUND && d->url)
+	if (rc == -ERR_NOTFOUND && *d->url)
 		return err_set(err, ERR_INVALID,
-			       "%s is missing: it is only distributed at '%.200s'", text,
+			       "%s is missing: it is only distributed at '%s'", text,
 			       d->url);
 	if (rc == -ERR_NOTFOUND)
 		return err_set(err, ERR_INVALID, "%s is missing", text);
@@ -294,6 +306,10 @@ int source_read_document(struct source *s, const struct descriptor *d, struct bu
 	if (d->size > DOCUMENT_MAX)
 		return err_set(err, ERR_LIMIT, "document %s is larger than %u bytes",
 			       text, DOCUMENT_MAX);
+	s->read_bytes += d->size;
+	if (s->read_bytes > SOURCE_DOCUMENTS_MAX)
+		return err_set(err, ERR_LIMIT, "documents of more than %u bytes together",
+			       SOURCE_DOCUMENTS_MAX);
 	rc = open_checked(s, d, &in, err);
 	if (!rc)
 		rc = buf_reserve(buf, d->size + 1, err);

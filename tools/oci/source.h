@@ -18,6 +18,8 @@
 
 struct source;
 
+#define SOURCE_DOCUMENTS_MAX (64u << 20) /* bytes of all that are read */
+
 struct source_ops {
 	/* Opens content by its digest. ERR_NOTFOUND if the source does not have it. */
 	int (*open)(struct source *s, const struct digest *d, struct stream **ret,
@@ -47,11 +49,12 @@ struct source {
 	bool chosen; /* the user named one root */
 	struct source_document *documents;
 	size_t document_count;
+	uint64_t read_bytes; /* of documents, so far */
 };
 
 /* Opens what TEXT names and, if it ends in a REF or DIGEST, keeps only that root.
  * SPOOL_DIRFD: a directory for the temporary file that a compressed or piped archive needs.
- * ERR_USAGE: no such transport; ERR_NOTFOUND: only if the REF is not there; what cannot be
+ * ERR_INVALID: no such transport; ERR_NOTFOUND: only if the REF is not there; what cannot be
  * opened is ERR_FAILED or ERR_SYSTEM. */
 int source_open(const char *text, int spool_dirfd, struct source **ret,
 		struct err *err) MUST_CHECK;
@@ -62,6 +65,9 @@ AUTO_DEFINE(source, struct source, source_close)
 
 /* Whether TEXT begins with TRANSPORT and a colon; *ret_rest is what follows. */
 bool source_transport(const char *text, const char *transport, const char **ret_rest);
+
+/* Whether source_open knows the transport, and something follows it. */
+bool source_is_known(const char *text);
 
 /* "app-1.2" of "/tmp/app-1.2.tar.gz", "image" of "/" and "-". The caller frees it; NULL
  * without memory. */

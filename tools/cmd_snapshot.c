@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `layercache snapshot DIR`: a directory becomes a layer and an image of it.
+ */
+#include <inttypes.h>
+
+#include "store/snapshot.h"
+#include "tools/commands.h"
+#include "tools/image_record.h"
+#include "tools/oci/reference.h"
+#include "tools/output.h"
+
+struct take_options {
+	const char *name;
+	struct option_number epoch;
+	struct option_list excludes;
+	const char *created_by;
+};
+
+static const struct option_spec options[] = {
+	OPTION_TEXT_OF(COMPLETE_NAME, 'n', "name", "NAME", struct take_options, name,
+		       "give the image a name"),
+	OPTION_NUMBER(0, "epoch", "SECONDS", 0, 253402300799, struct take_options, epoch,
+		      "no time is later than this (seconds since 1970)"),
+	OPTION_LIST(0, "exclude", "PATTERN", struct take_options, excludes,
+		    "leave out what matches, with all below it"),
+	OPTION_TEXT(0, "created-by", "TEXT", struct take_options, created_by,
+		    "what the image's history says"),
+	OPTION_END,
+};
+
+static int print(const struct command_call *call, const struct record_image *image,
+		 struct err *err)
+{
+	char diffid[DIGEST_TEXT_SIZE];
+
+	/* The ChainID of a first layer is its DiffID. */
+	output_digest(&image->chainid, diffid);
+	if (call->json)
+		return output_json(json_pack("{s:o, s:o, s:o, s:o, s:n}", "layer",
+					     output_json_digest(&image->chainid), "chain",
+					     output_json_digest(&image->chainid), "image",
+					     output_json_digest(&image->config),
+					     "manifest",
+					     output_json_digest(&image->manifest), "key"),
+				   err);
+	output_line("%s %s -", diffid, diffid);
+	return 0;
+}
+
+static int take(struct session *s, const char *dir, const struct take_options *o,
+		struct image_bare *ret, struct snapshot_stats *stats, struct err *err)
+{
+	auto_free const char **excludes =
+		calloc(o->excludes.count + 1, sizeof(const char *));
+	struct snapshot_options how = {.epoch = INT64_MAX};
+	struct layer layer;
+	int rc;
+
+	if (!excludes)
+		return err_nomem(err);
+	for (size_t i = 0; i < o->excludes.count; i++)
+		excludes[i] = o->excludes.items[i];
+	how.excludes = excludes;
+	if (o->epoch.given)
+		how.epoch = o->epoch.value;
+	rc = snapshot_take(s, dir, &how, &layer, stats, err);
+	if (rc)
+		return rc;
+	ret->diffid = layer.record.diffid;
+	ret->tar_size = layer.record.tar_size;
+	layer_release(&layer);
+	return 0;
+}
+
+static int run(struct command_call *call, struct err *err)
+{
+	const struct take_options *o = call->values;
+	struct image_bare bare = {
+		.created = o->epoch.value,
+		.created_by = o->created_by ? o->created_by : "snapshot",
+	};
+	auto_store struct store *store = NULL;
+	auto_session struct session *session = NULL;
+	struct snapshot_stats stats = {0};
+	struct record_image image;
+	auto_buf struct buf name;
+	bool moved = false;
+	int rc = 0;
+
+	buf_init(&name, RECORD_REF_NAME_MAX + 1);
+	if (o->name) {
+		rc = reference_normalize(o->name, &name, err);
+		bare.name = (const char *)name.data;
+	}
+	if (!rc)
+		rc = command_open_store(call, STORE_CREATE | STORE_WRITE, &store, err);
+	if (!rc)
+		rc = session_begin(store, NULL, &session, err);
+	if (rc)
+		return rc;
+	rc = take(session, call->args[0], o, &bare, &stats, err);
+	if (!rc)
+		rc = image_record_bare(session, &bare, &image, &moved, err);
+	if (!rc)
+		rc = session_commit(steal_ptr(&session), err);
+	if (rc)
+		return err_wrap(err, "snapshot '%s'", call->args[0]);
+	if (stats.sockets_skipped)
+		output_notice(call->quiet, "left out %" PRIu64 " sockets",
+			      stats.sockets_skipped);
+	if (moved)
+		output_notice(call->quiet, "'%s' now names another image", bare.name);
+	return print(call, &image, err);
+}
+
+const struct command cmd_snapshot = {
+	.name = "snapshot",
+	.summary = "make a layer of a directory",
+	.arguments = "DIR",
+	.details =
+		"Prints 'DIFF-ID CHAIN-ID KEY', '-' for no key. The same tree gives the\n"
+		"same layer on every machine; --epoch makes it independent of when files\n"
+		"were written. Patterns match paths below DIR, '*' also matches '/'.\n"
+		"Other filesystems mounted below DIR are not entered; sockets are left out.",
+	.options = options,
+	.values_size = sizeof(struct take_options),
+	.min_args = 1,
+	.max_args = 1,
+	.flags = COMMAND_JSON,
+	.complete = COMPLETE_DIRECTORY,
+	.run = run,
+};
