@@ -37,7 +37,9 @@ struct pack_entry {
 struct pack_writer;
 
 /* Opens (CREATE: makes) pack NUMBER in the directory and takes its lock without waiting:
- * ERR_BUSY if another process appends to it. Cuts the file to COMMITTED bytes (0: new). */
+ * ERR_BUSY if another process appends to it. Cuts the file to COMMITTED bytes (0: new); one
+ * that is shorter is ERR_CORRUPT. The caller read COMMITTED under the store lock and still
+ * holds that, so it cannot be out of date. PACKS_DIRFD is borrowed. */
 int pack_writer_open(int packs_dirfd, uint32_t number, uint64_t committed, bool create,
 		     struct pack_writer **ret, struct err *err) MUST_CHECK;
 
@@ -66,12 +68,10 @@ int pack_writer_sync(struct pack_writer *w, struct err *err) MUST_CHECK;
 
 struct packs;
 
+/* PACKS_DIRFD is borrowed. Reading from a pack that is not there is ERR_NOTFOUND. At most
+ * 512 descriptors are kept open. */
 int packs_new(int packs_dirfd, struct packs **ret, struct err *err) MUST_CHECK;
-void packs_free(struct packs *p);
-
-/* A read descriptor for the pack, valid until packs_free. ERR_NOTFOUND if there is no such
- * file. Thread-safe. At most 512 are kept open; PACK_SIZE_TARGET makes that enough. */
-int packs_fd(struct packs *p, uint32_t number, int *ret_fd, struct err *err) MUST_CHECK;
+void packs_free(struct packs *p); /* NULL is ignored */
 
 /* A decoded view of frame bytes in memory; the pointers point into these bytes. */
 struct pack_frame {
@@ -101,10 +101,11 @@ int pack_read_body(struct packs *p, const struct pack_place *at, struct codec *c
 		   struct err *err) MUST_CHECK;
 
 /* Calls EACH for every frame that starts in [from, to), in order, with its table read and
- * checked; BODY false leaves frame->body NULL and does not read it (then only the header
- * checksum is checked). EACH returns < 0 to stop. On a damaged frame: ERR_CORRUPT, or with
- * RESYNC the scan goes on at the next byte where a valid frame header with its own offset
- * stands, and DAMAGED (may be NULL) is told the skipped range. */
+ * checked; BODY false leaves frame->body NULL and does not read it (then only the checksums
+ * of header and table are checked). EACH returns < 0 to stop. On a damaged or unreadable
+ * frame: ERR_CORRUPT, or with RESYNC the scan goes on behind it (if its header is whole) or
+ * at the next byte where a valid frame header with its own offset stands, and DAMAGED (may
+ * be NULL) is told the skipped range. */
 typedef int pack_each_fn(void *arg, const struct pack_place *at,
 			 const struct pack_frame *frame, struct err *err);
 typedef void pack_damaged_fn(void *arg, uint32_t pack, uint64_t from, uint64_t to);

@@ -25,7 +25,8 @@
 
 /* Frame header:
  *  0 u32 magic       4 u8 type     5 u8 method (enum codec_method)   6 u16 zero
- *  8 u32 count of table entries   12 u32 stored_len   16 u32 raw_len   20 u32 zero
+ *  8 u32 count of table entries   12 u32 stored_len   16 u32 raw_len
+ * 20 u32 low half of XXH3-64 of the table: a scan trusts tables without reading bodies
  * 24 u64 own offset in the file (a frame cannot pass for another one)
  * 32 u64 XXH3-64 of table and body as stored
  * 40 u64 XXH3-64 of header bytes 0..39
