@@ -3,8 +3,12 @@
  * is durable; appending it IS the commit.
  *
  *	file   := "LCJRNL01" | u64 zero | record*
- *	record := u32 magic "LJRC" | u32 length of the items | u64 sequence number (from 1, no
- *	          gaps) | u64 XXH3-64 of length, sequence and items | items | padding to 8
+ *	record := u32 magic "LJRC" | u32 length of the items | u64 sequence number
+ *	          | u64 XXH3-64 of the items, seeded with XXH3-64 of length and sequence number
+ *	          | items | zeros up to a multiple of 8
+ *
+ * Sequence numbers grow by one from record to record. The first is 1, or more in a journal
+ * that repair has written anew: one record then stands for all before it.
  *
  * A torn tail (the file ends inside a record, or its last record has a bad checksum and
  * nothing valid follows) is an append that never happened: it is cut by the next writer.
@@ -14,6 +18,8 @@
  */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
+
+#include <stdbool.h>
 
 #include "store/base/buf.h"
 #include "store/base/err.h"
@@ -25,7 +31,17 @@ struct journal;
 /* Opens `journal` in the directory; CREATE makes it (durably) if missing. */
 int journal_open(int dirfd, bool create, bool writable, struct journal **ret,
 		 struct err *err) MUST_CHECK;
-void journal_close(struct journal *j);
+void journal_close(struct journal *j); /* NULL is ignored */
+
+/* If the file has been replaced under its name (repair), goes over to the new one. */
+int journal_refresh(struct journal *j, bool *ret_replaced, struct err *err) MUST_CHECK;
+
+int journal_size(struct journal *j, uint64_t *ret, struct err *err) MUST_CHECK;
+
+/* Whether a record numbered SEQ lies at [last, end): is this the journal somebody replayed
+ * up to END? */
+int journal_fits(struct journal *j, uint64_t last, uint64_t end, uint64_t seq, bool *ret,
+		 struct err *err) MUST_CHECK;
 
 /* Position after the file header: where a replay from nothing starts. */
 uint64_t journal_start(void);
@@ -44,5 +60,16 @@ int journal_replay(struct journal *j, uint64_t offset, uint64_t after_seq,
  * fails the journal is cut back to END. */
 int journal_append(struct journal *j, uint64_t end, uint64_t seq, const void *items,
 		   size_t len, uint64_t *ret_end, struct err *err) MUST_CHECK;
+
+/* Calls EACH with every valid record, in order, whatever lies between them; GAP is told of
+ * each damaged range that has a valid record behind it. For repair. */
+typedef void journal_gap_fn(void *arg, uint64_t from, uint64_t to);
+int journal_salvage(struct journal *j, journal_each_fn *each, void *arg,
+		    journal_gap_fn *gap, struct err *err) MUST_CHECK;
+
+/* Puts a new journal in place of what is there, durably: empty (LEN 0), or with one record
+ * of these items. Needs the store lock. */
+int journal_replace(int dirfd, const void *items, size_t len, uint64_t seq,
+		    struct err *err) MUST_CHECK;
 
 #endif
