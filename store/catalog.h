@@ -10,7 +10,9 @@
  * callbacks of the _each functions, for the duration of the call.
  *
  * The environment is opened once per process, after fork, with a fixed 1 TiB map; durable
- * (no NOSYNC, no WRITEMAP). Stale readers are cleared at open and when readers run out.
+ * (no NOSYNC, no WRITEMAP). Stale readers are cleared at open and when readers run out. A
+ * rebuilt catalog replaces the directory: who has the old one open goes over to the new
+ * one with its next write, or within a second.
  */
 #ifndef STORE_CATALOG_H
 #define STORE_CATALOG_H
@@ -22,10 +24,20 @@
 struct catalog;
 struct catalog_txn;
 
-/* Opens `catalog/` in the store directory. WRITABLE creates it. */
+/* Opens `catalog/` in the store directory. WRITABLE creates it. ERR_NOTFOUND: there is none;
+ * ERR_CORRUPT: it cannot be used. Opened again in one process, it is shared. */
 int catalog_open(const char *store_path, bool writable, struct catalog **ret,
 		 struct err *err) MUST_CHECK;
-void catalog_close(struct catalog *c);
+void catalog_close(struct catalog *c); /* NULL is ignored */
+
+/* A new, empty catalog beside the one in use, to be filled and then put in its place; not
+ * durable before that. Both need the store lock. INSTALL and DISCARD free it. */
+int catalog_build(const char *store_path, struct catalog **ret, struct err *err) MUST_CHECK;
+int catalog_install(struct catalog *c, struct err *err) MUST_CHECK;
+void catalog_discard(struct catalog *c); /* NULL is ignored */
+
+/* Goes over to an installed catalog now. ERR_NOTFOUND: there is none any more. */
+int catalog_refresh(struct catalog *c, struct err *err) MUST_CHECK;
 
 int catalog_begin(struct catalog *c, bool write, struct catalog_txn **ret,
 		  struct err *err) MUST_CHECK;
@@ -39,7 +51,8 @@ AUTO_DEFINE(catalog_txn, struct catalog_txn, catalog_abort)
 /* ---- the watermark: how far the journal has been applied ---- */
 
 struct catalog_mark {
-	uint64_t journal_end;
+	uint64_t journal_end;  /* 0: nothing was ever applied */
+	uint64_t journal_last; /* where the record that ends there begins */
 	uint64_t seq;	      /* the store's generation: grows with every commit */
 	uint32_t next_number; /* next tree number */
 };

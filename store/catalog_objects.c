@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The table of objects: SHA-256 to place. The only large one, so its values are compact:
+ *
+ *	u32 pack | u32 frame length | u64 frame offset | u32 offset | u32 length | u32 kind */
+#include "store/catalog_private.h"
+
+#include <string.h>
+
+#define VALUE_SIZE 28
+
+static void place_encode(const struct object_place *p, uint8_t value[VALUE_SIZE])
+{
+	put_le32(value, p->frame.pack);
+	put_le32(value + 4, p->frame.len);
+	put_le64(value + 8, p->frame.off);
+	put_le32(value + 16, p->off);
+	put_le32(value + 20, p->len);
+	put_le32(value + 24, (uint32_t)p->kind);
+}
+
+static int place_decode(const MDB_val *value, struct object_place *ret, struct err *err)
+{
+	const uint8_t *p = value->mv_data;
+
+	if (value->mv_size != VALUE_SIZE)
+		return catalog_error(MDB_CORRUPTED, "cannot read an object's place", err);
+	*ret = (struct object_place){
+		.frame = {.pack = get_le32(p),
+			  .len = get_le32(p + 4),
+			  .off = get_le64(p + 8)},
+		.off = get_le32(p + 16),
+		.len = get_le32(p + 20),
+		.kind = get_le32(p + 24),
+	};
+	if (ret->kind < OBJECT_WHOLE || ret->kind > OBJECT_DOCUMENT)
+		return catalog_error(MDB_CORRUPTED, "cannot read an object's place", err);
+	return 0;
+}
+
+static int key_decode(const MDB_val *key, struct digest *ret, struct err *err)
+{
+	if (key->mv_size != DIGEST_SIZE)
+		return catalog_error(MDB_CORRUPTED, "cannot read an object's name", err);
+	memcpy(ret->bytes, key->mv_data, DIGEST_SIZE);
+	return 0;
+}
+
+int catalog_object_get(struct catalog_txn *t, const struct digest *d,
+		       struct object_place *ret, struct err *err)
+{
+	struct digest copy = *d;
+	MDB_val key = {DIGEST_SIZE, copy.bytes}, value;
+	int rc = mdb_get(t->mdb, t->env->tables[CATALOG_OBJECTS], &key, &value);
+	char hex[DIGEST_HEX_SIZE];
+
+	if (rc == 0)
+		return place_decode(&value, ret, err);
+	if (rc != MDB_NOTFOUND)
+		return catalog_error(rc, "cannot look up an object", err);
+	if (!err)
+		return -ERR_NOTFOUND;
+	return err_set(err, ERR_NOTFOUND, "there is no object %s", digest_hex(d, hex));
+}
+
+/* ---- adding ---- */
+
+static int compare(const void *a, const void *b)
+{
+	const struct catalog_object *x = a, *y = b;
+
+	return digest_cmp(&x->digest, &y->digest);
+}
+
+static int put_sorted(MDB_cursor *cursor, const struct catalog_object *objects,
+		      size_t count)
+{
+	MDB_val key, value;
+	struct digest last;
+	int rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	bool append = rc == MDB_NOTFOUND;
+
+	if (rc && rc != MDB_NOTFOUND)
+		return rc;
+	if (!append) {
+		if (key.mv_size != DIGEST_SIZE)
+			return MDB_CORRUPTED;
+		memcpy(last.bytes, key.mv_data, DIGEST_SIZE);
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct digest name = objects[i].digest;
+		uint8_t bytes[VALUE_SIZE];
+
+		/* Behind the last one pages are filled instead of split. */
+		append = append || digest_cmp(&name, &last) > 0;
+		place_encode(&objects[i].place, bytes);
+		key = (MDB_val){DIGEST_SIZE, name.bytes};
+		value = (MDB_val){sizeof(bytes), bytes};
+		rc = mdb_cursor_put(cursor, &key, &value,
+				    append ? MDB_APPEND | MDB_NOOVERWRITE
+					   : MDB_NOOVERWRITE);
+		if (rc && rc != MDB_KEYEXIST)
+			return rc;
+	}
+	return 0;
+}
+
+int catalog_object_put(struct catalog_txn *t, struct catalog_object *objects,
+		       size_t count, struct err *err)
+{
+	MDB_cursor *cursor;
+	int rc;
+
+	if (count == 0)
+		return 0;
+	qsort(objects, count, sizeof(*objects), compare);
+	rc = mdb_cursor_open(t->mdb, t->env->tables[CATALOG_OBJECTS], &cursor);
+	if (rc == 0) {
+		rc = put_sorted(cursor, objects, count);
+		mdb_cursor_close(cursor);
+	}
+	return rc ? catalog_error(rc, "cannot add objects", err) : 0;
+}
+
+/* ---- searching ---- */
+
+static bool has_prefix(const MDB_val *key, const uint8_t *prefix, unsigned bits)
+{
+	const uint8_t *p = key->mv_data;
+	unsigned whole = bits / 8, rest = bits % 8;
+
+	if (key->mv_size != DIGEST_SIZE || memcmp(p, prefix, whole) != 0)
+		return false;
+	return rest == 0 || (p[whole] ^ prefix[whole]) >> (8 - rest) == 0;
+}
+
+static int search_prefix(MDB_cursor *cursor, struct digest *start, unsigned bits,
+			 struct digest *ret, struct err *err)
+{
+	MDB_val key = {DIGEST_SIZE, start->bytes}, value;
+	int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+
+	if (rc == MDB_NOTFOUND || (rc == 0 && !has_prefix(&key, start->bytes, bits)))
+		return err_set(err, ERR_NOTFOUND, "no object has that prefix");
+	if (rc)
+		return catalog_error(rc, "cannot look up an object", err);
+	memcpy(ret->bytes, key.mv_data, DIGEST_SIZE);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	if (rc == 0 && has_prefix(&key, start->bytes, bits))
+		return err_set(err, ERR_FAILED, "two objects have that prefix");
+	if (rc && rc != MDB_NOTFOUND)
+		return catalog_error(rc, "cannot look up an object", err);
+	return 0;
+}
+
+int catalog_object_by_prefix(struct catalog_txn *t, uint64_t prefix, unsigned bits,
+			     struct digest *ret, struct err *err)
+{
+	struct digest start = {0}, found;
+	MDB_cursor *cursor;
+	int r, rc = mdb_cursor_open(t->mdb, t->env->tables[CATALOG_OBJECTS], &cursor);
+
+	if (rc)
+		return catalog_error(rc, "cannot look up an object", err);
+	if (bits < 64)
+		prefix = bits ? prefix >> (64 - bits) << (64 - bits) : 0;
+	for (unsigned i = 0; i < 8; i++)
+		start.bytes[i] = (uint8_t)(prefix >> (56 - 8 * i));
+	r = search_prefix(cursor, &start, bits < 64 ? bits : 64, &found, err);
+	mdb_cursor_close(cursor);
+	if (r == 0)
+		*ret = found;
+	return r;
+}
+
+int catalog_object_each(struct catalog_txn *t, catalog_object_fn *each, void *arg,
+			struct err *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	int r = 0, rc = mdb_cursor_open(t->mdb, t->env->tables[CATALOG_OBJECTS], &cursor);
+
+	if (rc)
+		return catalog_error(rc, "cannot list objects", err);
+	while (r == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+		struct object_place place;
+		struct digest d;
+
+		r = key_decode(&key, &d, err);
+		if (r == 0)
+			r = place_decode(&value, &place, err);
+		if (r == 0)
+			r = each(arg, &d, &place, err);
+	}
+	mdb_cursor_close(cursor);
+	if (r == 0 && rc != MDB_NOTFOUND)
+		r = catalog_error(rc, "cannot list objects", err);
+	return r;
+}
