@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a committed item means for the catalog. Applying one twice changes nothing. */
+#include <string.h>
+
+#include "store/store_private.h"
+
+/* Objects of a pack are put in batches of this many. */
+#define BATCH_MAX 16384
+
+/* ---- packs ---- */
+
+struct batch {
+	struct store_apply *apply;
+	struct catalog_object *objects;
+	size_t count;
+};
+
+static int batch_put(struct batch *b, struct err *err)
+{
+	int r = catalog_object_put(b->apply->txn, b->objects, b->count, err);
+
+	b->apply->objects += b->count;
+	b->count = 0;
+	return r;
+}
+
+static enum object_kind kind_of(enum pack_frame_type type)
+{
+	switch (type) {
+	case PACK_CHUNKS:
+		return OBJECT_CHUNKED;
+	case PACK_DOCUMENT:
+		return OBJECT_DOCUMENT;
+	default:
+		return OBJECT_WHOLE;
+	}
+}
+
+static int on_frame(void *arg, const struct pack_place *at, const struct pack_frame *f,
+		    struct err *err)
+{
+	struct batch *b = arg;
+	int r = 0;
+
+	for (uint32_t i = 0; i < f->count && r == 0; i++) {
+		struct pack_entry entry;
+
+		pack_frame_entry(f, i, &entry);
+		b->objects[b->count++] = (struct catalog_object){
+			.digest = entry.digest,
+			.place = {.frame = *at,
+				  .off = entry.off,
+				  .len = entry.len,
+				  .kind = kind_of(f->type)},
+		};
+		if (b->count == BATCH_MAX)
+			r = batch_put(b, err);
+	}
+	return r;
+}
+
+static void on_damage(void *arg, uint32_t pack, uint64_t from, uint64_t to)
+{
+	struct batch *b = arg;
+
+	if (b->apply->damaged)
+		b->apply->damaged(b->apply->arg, pack, from, to);
+}
+
+static int read_tables(struct store_apply *a, const struct record_pack *p,
+		       struct err *err)
+{
+	struct batch b = {.apply = a};
+	int r;
+
+	b.objects = calloc(BATCH_MAX, sizeof(*b.objects));
+	if (!b.objects)
+		return err_nomem(err);
+	r = pack_scan(a->store->packs, p->pack, p->from, p->to, a->bodies, a->skip_damage,
+		      on_frame, on_damage, &b, err);
+	if (r == -ERR_NOTFOUND && a->skip_damage) {
+		on_damage(&b, p->pack, p->from, p->to);
+		r = 0;
+	} else if (r == -ERR_NOTFOUND) {
+		r = err_set(err, ERR_CORRUPT, "pack %08x is missing", p->pack);
+	}
+	if (r == 0)
+		r = batch_put(&b, err);
+	free(b.objects);
+	return r;
+}
+
+static int apply_pack(struct store_apply *a, const struct record_pack *p, struct err *err)
+{
+	uint64_t length;
+	int r = a->objects_known ? 0 : read_tables(a, p, err);
+
+	if (r == 0)
+		r = catalog_pack_get(a->txn, p->pack, &length, err);
+	if (r == -ERR_NOTFOUND || (r == 0 && length < p->to))
+		r = catalog_pack_put(a->txn, p->pack, p->to, err);
+	return r;
+}
+
+/* ---- layers, chains, trees ---- */
+
+static int raise_number(struct catalog_txn *t, uint32_t number, struct err *err)
+{
+	struct catalog_mark mark;
+	int r = catalog_mark_get(t, &mark, err);
+
+	if (r < 0 || number < mark.next_number)
+		return r;
+	if (number == UINT32_MAX)
+		return err_set(err, ERR_LIMIT, "tree number %u is too large", number);
+	mark.next_number = number + 1;
+	return catalog_mark_set(t, &mark, err);
+}
+
+/* The number's entry, made when it was given; a later one is left as it is. */
+static int give_number(struct catalog_txn *t, uint32_t number, enum tree_owner owner,
+		       const struct digest *id, struct err *err)
+{
+	struct catalog_tree tree = {.number = number, .owner = owner, .id = *id}, there;
+	int r = catalog_tree_get(t, number, &there, err);
+
+	if (r == -ERR_NOTFOUND)
+		r = catalog_tree_put(t, &tree, err);
+	return r < 0 ? r : raise_number(t, number, err);
+}
+
+/* A layer that is there keeps its number: the tree is a function of the DiffID. */
+static int apply_layer(struct catalog_txn *t, const struct record_layer *l,
+		       struct err *err)
+{
+	struct record_layer layer = *l, there;
+	int r = catalog_layer_get(t, &l->diffid, &there, err);
+
+	if (r == -ERR_NOTFOUND)
+		r = give_number(t, l->number, TREE_OF_LAYER, &l->diffid, err);
+	else if (r == 0)
+		layer.number = there.number;
+	if (r == 0)
+		r = raise_number(t, l->number, err);
+	return r < 0 ? r : catalog_layer_put(t, &layer, err);
+}
+
+static int apply_chain(struct catalog_txn *t, const struct record_chain *c,
+		       struct err *err)
+{
+	struct record_chain there;
+	int r = catalog_chain_get(t, &c->chainid, &there, err);
+
+	if (r == 0)
+		return raise_number(t, c->number, err);
+	if (r != -ERR_NOTFOUND)
+		return r;
+	r = give_number(t, c->number, TREE_OF_CHAIN, &c->chainid, err);
+	return r < 0 ? r : catalog_chain_put(t, c, err);
+}
+
+/* What the tree belongs to has another number from now on. */
+static int renumber(struct catalog_txn *t, const struct catalog_tree *tree,
+		    struct err *err)
+{
+	struct record_layer layer;
+	struct record_chain chain;
+	int r;
+
+	if (tree->owner == TREE_OF_LAYER) {
+		r = catalog_layer_get(t, &tree->id, &layer, err);
+		layer.number = tree->number;
+		return r < 0 ? r : catalog_layer_put(t, &layer, err);
+	}
+	r = catalog_chain_get(t, &tree->id, &chain, err);
+	chain.number = tree->number;
+	return r < 0 ? r : catalog_chain_put(t, &chain, err);
+}
+
+static int supersede(struct catalog_txn *t, const struct record_tree *item,
+		     struct err *err)
+{
+	struct catalog_tree old, tree;
+	int r = catalog_tree_get(t, item->superseded, &old, err);
+
+	if (r < 0)
+		return r;
+	tree = old;
+	tree.number = item->number;
+	tree.stale = false;
+	tree.version = item->version;
+	tree.sha256 = item->sha256;
+	old.stale = true;
+	r = catalog_tree_put(t, &old, err);
+	if (r == 0)
+		r = catalog_tree_put(t, &tree, err);
+	if (r == 0)
+		r = renumber(t, &tree, err);
+	return r < 0 ? r : raise_number(t, item->number, err);
+}
+
+static int apply_tree(struct catalog_txn *t, const struct record_tree *item,
+		      struct err *err)
+{
+	struct catalog_tree tree;
+	int r;
+
+	if (item->superseded)
+		return supersede(t, item, err);
+	r = catalog_tree_get(t, item->number, &tree, err);
+	if (r < 0)
+		return r;
+	tree.version = item->version;
+	tree.sha256 = item->sha256;
+	return catalog_tree_put(t, &tree, err);
+}
+
+/* ---- all ---- */
+
+int store_apply_item(struct store_apply *a, const struct record_item *item,
+		     struct err *err)
+{
+	int r = 0;
+
+	switch (item->type) {
+	case RECORD_PACK:
+		return apply_pack(a, &item->pack, err);
+	case RECORD_LAYER:
+		return apply_layer(a->txn, &item->layer, err);
+	case RECORD_CHAIN:
+		return apply_chain(a->txn, &item->chain, err);
+	case RECORD_BLOB:
+		return catalog_blob_put(a->txn, &item->blob, err);
+	case RECORD_IMAGE:
+		return catalog_image_put(a->txn, &item->image, err);
+	case RECORD_REF:
+		return catalog_ref_put(a->txn, &item->ref, err);
+	case RECORD_UNREF:
+		return catalog_ref_remove(a->txn, item->unref.name, err);
+	case RECORD_TREE:
+		r = apply_tree(a->txn, &item->tree, err);
+		break;
+	}
+	/* About something whose own record was lost: only after a salvage. */
+	return r == -ERR_NOTFOUND && a->skip_damage ? 0 : r;
+}
+
+int store_apply(struct store *s, struct catalog_txn *t, const struct record_item *item,
+		bool objects_known, struct err *err)
+{
+	struct store_apply a = {
+		.store = s,
+		.txn = t,
+		.objects_known = objects_known,
+	};
+
+	return store_apply_item(&a, item, err);
+}

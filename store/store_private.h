@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the parts of the store share: store.c (open, commit), store_init.c (making one),
+ * store_gate.c (what may be opened), store_apply.c (items into the catalog), store_recover.c
+ * (replay, rebuild). Included by these and by verify and repair.
+ */
+#ifndef STORE_STORE_PRIVATE_H
+#define STORE_STORE_PRIVATE_H
+
+#include <pthread.h>
+
+#include "store/store.h"
+
+#define STORE_VERSION_FILE "version"
+#define STORE_LOCK_FILE    "lock"
+#define STORE_PACKS_DIR    "packs"
+#define STORE_TREES_DIR    "trees"
+
+struct store {
+	char *path;
+	int dirfd, packs_dirfd, trees_dirfd;
+	bool writable;
+	struct packs *packs;
+	/* Both may be NULL with STORE_NO_RECOVERY, until they are rebuilt. */
+	struct journal *journal;
+	struct catalog *catalog;
+
+	pthread_mutex_t lock; /* threads of this process; the file keeps others out */
+	int lock_fd;
+};
+
+/* The store lock. */
+int store_lock(struct store *s, struct err *err) MUST_CHECK;
+void store_unlock(struct store *s);
+
+/* ---- store_gate.c ---- */
+
+/* Reads `version`. ERR_NOTFOUND: no store; ERR_FAILED: a newer one. */
+int store_gate_version(int dirfd, const char *path, bool writing,
+		       struct err *err) MUST_CHECK;
+int store_gate_write_version(int dirfd, struct err *err) MUST_CHECK;
+
+/* Refuses filesystems on which neither locks nor shared mappings hold. */
+int store_gate_filesystem(int dirfd, const char *path, struct err *err) MUST_CHECK;
+
+/* ---- store_apply.c ---- */
+
+struct store_apply {
+	struct store *store;
+	struct catalog_txn *txn;
+	bool objects_known; /* tables of packs need not be read */
+	bool bodies;        /* frames are read and checked as a whole */
+	bool skip_damage;   /* go on behind damaged frames; tell DAMAGED (may be NULL) */
+	pack_damaged_fn *damaged;
+	void *arg;
+	uint64_t objects; /* counts those that were put */
+};
+
+int store_apply_item(struct store_apply *a, const struct record_item *item,
+		     struct err *err) MUST_CHECK;
+
+/* ---- store_recover.c; with the store lock, but for _needed ---- */
+
+struct store_recover_options {
+	bool bodies;        /* read and check frames as a whole */
+	bool salvage;       /* stop at damage of the journal instead of failing */
+	uint64_t least_seq; /* a journal that ends before this commit has lost some */
+	pack_damaged_fn *damaged;
+	void *arg;
+};
+
+/* Builds a new catalog from journal and packs and puts it in place. Damaged frames are
+ * skipped. *ret_salvaged: the journal is lost or damaged. */
+int store_recover_rebuild(struct store *s, const struct store_recover_options *o,
+			  bool *ret_salvaged, struct err *err) MUST_CHECK;
+
+/* Whether the catalog is missing, unusable or behind the journal. */
+int store_recover_needed(struct store *s, bool *ret, struct err *err) MUST_CHECK;
+
+/* Makes the catalog usable and current: replays, or rebuilds. */
+int store_recover(struct store *s, struct err *err) MUST_CHECK;
+
+#endif
