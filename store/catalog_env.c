@@ -237,8 +237,8 @@ static void look_at_files(const char *dir, bool *ret_data, bool *ret_lock)
 	snprintf(path, sizeof(path), "%s/data.mdb", dir);
 	*ret_data = access(path, F_OK) == 0 || errno != ENOENT;
 	snprintf(path, sizeof(path), "%s/lock.mdb", dir);
-	*ret_lock = access(path, R_OK | W_OK) == 0 ||
-		    (errno == ENOENT && access(dir, W_OK) == 0);
+	*ret_lock = eaccess(path, R_OK | W_OK) == 0 ||
+		    (errno == ENOENT && eaccess(dir, W_OK) == 0);
 }
 
 int catalog_env_open(const char *dir, unsigned flags, struct catalog_env **ret,

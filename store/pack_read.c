@@ -126,10 +126,9 @@ static int read_bytes(struct packs *p, const struct pack_place *at, struct buf *
 	return r;
 }
 
-static int damaged(const struct pack_place *at, struct err *err)
+static void tell_place(const struct pack_place *at, struct err *err)
 {
-	return err_wrap(err, "pack %08x: frame at %llu", at->pack,
-			(unsigned long long)at->off);
+	err_wrap(err, "pack %08x: frame at %llu", at->pack, (unsigned long long)at->off);
 }
 
 int pack_read(struct packs *p, const struct pack_place *at, struct buf *buf,
@@ -141,7 +140,7 @@ int pack_read(struct packs *p, const struct pack_place *at, struct buf *buf,
 		return r;
 	r = pack_frame_decode(buf->data, buf->len, at->off, ret, err);
 	if (r == -ERR_CORRUPT)
-		damaged(at, err);
+		tell_place(at, err);
 	return r;
 }
 
@@ -160,7 +159,7 @@ int pack_read_body(struct packs *p, const struct pack_place *at, struct codec *c
 	r = codec_decompress(codec, f.method, f.body, f.stored_len, raw->data, f.raw_len,
 			     err);
 	if (r == -ERR_CORRUPT)
-		damaged(at, err);
+		tell_place(at, err);
 	if (r < 0)
 		return r;
 	raw->len = f.raw_len;

@@ -156,9 +156,11 @@ static int scan_range(struct scan *s, uint64_t from, uint64_t to, bool resync,
 			off += len;
 			continue;
 		}
-		if (r != -ERR_CORRUPT || !resync)
-			return err_wrap(err, "pack %08x: frame at %llu", s->number,
-					(unsigned long long)off);
+		if (r != -ERR_CORRUPT || !resync) {
+			err_wrap(err, "pack %08x: frame at %llu", s->number,
+				 (unsigned long long)off);
+			return r;
+		}
 		next = off + len;
 		if (!len) {
 			r = find_next(s, off + 1, to, &next, err);

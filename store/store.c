@@ -129,10 +129,10 @@ static int open_parts(struct store *s, const char *path, bool recovery, struct e
 		return err_set(err, ERR_CORRUPT, "store '%s': %s; " REPAIR_HINT, path,
 			       cause.msg);
 	if (r < 0) {
+		err_wrap(&cause, "store '%s'", path);
 		err_copy(err, &cause);
-		return err_wrap(err, "store '%s'", path);
 	}
-	return 0;
+	return r;
 }
 
 int store_open(const char *path, unsigned flags, struct store **ret, struct err *err)
