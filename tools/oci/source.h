@@ -69,7 +69,7 @@ bool source_transport(const char *text, const char *transport, const char **ret_
 /* Whether source_open knows the transport, and something follows it. */
 bool source_is_known(const char *text);
 
-/* "app-1.2" of "/tmp/app-1.2.tar.gz", "image" of "/" and "-". The caller frees it; NULL
+/* "app-1.2" of "/tmp/app-1.2.tar.gz", "" of "/". The caller frees it; NULL
  * without memory. */
 char *source_stem(const char *path);
 
