@@ -10,6 +10,7 @@
 #define LEGACY_HOST  "index.docker.io"
 #define DEFAULT_PATH "library/"
 #define DEFAULT_TAG  "latest"
+#define STEM_MAX     200 /* of a name made from a file's */
 
 /* A stretch of the text that is being taken apart. */
 struct part {
@@ -199,9 +200,6 @@ static int check(const char *text, const struct part *host, const struct part *p
 	if (!host->text && digest_parse_hex(path->text, path->len, &d, NULL) == 0)
 		return err_set(err, ERR_INVALID,
 			       "bad name '%s': 64 hex digits are a digest", text);
-	if (host->len + path->len > REFERENCE_NAME_MAX)
-		return err_set(err, ERR_INVALID, "bad name: longer than %d bytes",
-			       REFERENCE_NAME_MAX);
 	return 0;
 }
 
@@ -225,6 +223,9 @@ int reference_normalize(const char *text, struct buf *ret, struct err *err)
 		host = (struct part){DEFAULT_HOST, strlen(DEFAULT_HOST)};
 	if (part_is(&host, DEFAULT_HOST) && !part_has(&path, '/'))
 		library = DEFAULT_PATH;
+	if (host.len + 1 + strlen(library) + path.len > REFERENCE_NAME_MAX)
+		return err_set(err, ERR_INVALID, "bad name '%.40s...': over %d bytes",
+			       text, REFERENCE_NAME_MAX);
 	if (!tag.text)
 		tag = (struct part){DEFAULT_TAG, strlen(DEFAULT_TAG)};
 	rc = buf_printf(ret, err, "%.*s/%s%.*s", (int)host.len, host.text, library,
@@ -236,36 +237,30 @@ int reference_normalize(const char *text, struct buf *ret, struct err *err)
 	return rc ? rc : buf_append_u8(ret, 0, err);
 }
 
-/* Appends STEM so that it is one component of a path. */
+/* Appends STEM so that it is one component of a path: what cannot be in one becomes '-'
+ * between letters; a lone '.' or '_' there may stay. */
 static int append_component(const char *stem, struct buf *ret, struct err *err)
 {
-	bool gap = false;
-	size_t used = 0;
+	size_t start = ret->len;
+	char gap = '\0';
 	int rc = 0;
 
-	for (; *stem && used < REFERENCE_NAME_MAX / 2 && !rc; stem++) {
+	for (; *stem && ret->len - start < STEM_MAX && !rc; stem++) {
 		char c = *stem;
 
 		if (c >= 'A' && c <= 'Z')
 			c = (char)(c - 'A' + 'a');
 		if (!is_small(c)) {
-			/* A lone '.' or '_' between letters may stay. */
-			bool keep = (c == '.' || c == '_') && used && !gap &&
-				    is_alnum(stem[1]);
-
-			if (keep)
-				rc = buf_append_u8(ret, (uint8_t)c, err);
-			gap = !keep;
+			gap = (c == '.' || c == '_') && !gap ? c : '-';
 			continue;
 		}
-		if (gap && used)
-			rc = buf_append_u8(ret, '-', err);
+		if (gap && ret->len > start)
+			rc = buf_append_u8(ret, (uint8_t)gap, err);
 		if (!rc)
 			rc = buf_append_u8(ret, (uint8_t)c, err);
-		gap = false;
-		used++;
+		gap = '\0';
 	}
-	return rc || used ? rc : buf_printf(ret, err, "image");
+	return rc || ret->len > start ? rc : buf_printf(ret, err, "image");
 }
 
 int reference_local(const char *stem, const char *tag, struct buf *ret, struct err *err)

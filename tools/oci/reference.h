@@ -19,7 +19,7 @@
 #include "store/base/buf.h"
 #include "store/base/err.h"
 
-#define REFERENCE_NAME_MAX 255 /* host and path together */
+#define REFERENCE_NAME_MAX 255 /* host and path together, normalised */
 #define REFERENCE_TAG_MAX  128
 
 /* Appends "host/path:tag" or "host/path@sha256:<hex>" and a NUL to RET. ERR_INVALID. */
