@@ -27,7 +27,7 @@ static int parse_diffids(const json_t *array, struct config *c, struct err *err)
 				       i + 1);
 		rc = digest_parse(text, strlen(text), &c->diffids[i], err);
 		if (rc)
-			return err_wrap(err, "diff_ids '%.100s'", text);
+			return err_wrap(err, "diff_ids");
 	}
 	c->count = count;
 	return 0;

@@ -123,7 +123,7 @@ int document_digest(const json_t *object, const char *key, struct digest *ret,
 	if (!text)
 		return err_set(err, ERR_INVALID, "%s is missing", key);
 	rc = digest_parse(text, strlen(text), ret, err);
-	return rc ? err_wrap(err, "%s '%.100s'", key, text) : 0;
+	return rc ? err_wrap(err, "%s", key) : 0;
 }
 
 int document_check_case(json_t *object, const char *const *keys, struct err *err)

@@ -203,36 +203,41 @@ static int check(const char *text, const struct part *host, const struct part *p
 	return 0;
 }
 
+/* Puts defaults where parts are missing. LIBRARY is what goes before the path. */
+static void complete(struct part *host, const struct part *path, struct part *tag,
+		     const char **library)
+{
+	if (!host->text || part_is(host, LEGACY_HOST))
+		*host = (struct part){DEFAULT_HOST, strlen(DEFAULT_HOST)};
+	if (!tag->text)
+		*tag = (struct part){DEFAULT_TAG, strlen(DEFAULT_TAG)};
+	*library = "";
+	if (part_is(host, DEFAULT_HOST) && !part_has(path, '/'))
+		*library = DEFAULT_PATH;
+}
+
 int reference_normalize(const char *text, struct buf *ret, struct err *err)
 {
-	const char *at = strchr(text, '@'), *library = "";
+	const char *at = strchr(text, '@'), *library;
 	struct part path = {text, at ? (size_t)(at - text) : strlen(text)};
 	struct part tag = cut_tag(&path), host = cut_host(&path);
-	char hex[DIGEST_TEXT_SIZE];
+	char digest_text[DIGEST_TEXT_SIZE];
 	struct digest digest;
 	int rc = check(text, &host, &path, &tag, err);
 
 	if (rc)
 		return rc;
-	if (at) {
-		rc = digest_parse(at + 1, strlen(at + 1), &digest, err);
-		if (rc)
-			return err_wrap(err, "bad name '%s'", text);
-	}
-	if (!host.text || part_is(&host, LEGACY_HOST))
-		host = (struct part){DEFAULT_HOST, strlen(DEFAULT_HOST)};
-	if (part_is(&host, DEFAULT_HOST) && !part_has(&path, '/'))
-		library = DEFAULT_PATH;
+	if (at && digest_parse(at + 1, strlen(at + 1), &digest, NULL) < 0)
+		return err_set(err, ERR_INVALID, "bad name '%s': bad digest", text);
+	complete(&host, &path, &tag, &library);
 	if (host.len + 1 + strlen(library) + path.len > REFERENCE_NAME_MAX)
 		return err_set(err, ERR_INVALID, "bad name '%.40s...': over %d bytes",
 			       text, REFERENCE_NAME_MAX);
-	if (!tag.text)
-		tag = (struct part){DEFAULT_TAG, strlen(DEFAULT_TAG)};
 	rc = buf_printf(ret, err, "%.*s/%s%.*s", (int)host.len, host.text, library,
 			(int)path.len, path.text);
 	if (!rc && at)
-		rc = buf_printf(ret, err, "@%s", digest_format(&digest, hex));
-	if (!rc && !at)
+		rc = buf_printf(ret, err, "@%s", digest_format(&digest, digest_text));
+	else if (!rc)
 		rc = buf_printf(ret, err, ":%.*s", (int)tag.len, tag.text);
 	return rc ? rc : buf_append_u8(ret, 0, err);
 }
