@@ -129,7 +129,7 @@ static int check(const char *source, const struct image_import_options *o,
 			       "bad source '%s': not oci:DIR, oci-archive:FILE, "
 			       "docker-archive:FILE, dir:DIR or tar:FILE",
 			       source);
-	if (!o->name && (path = strchr(source, ':')) && strcmp(path, ":-") == 0)
+	if (!o->name && strcmp(source, "tar:-") == 0)
 		return err_set(err, ERR_USAGE,
 			       "standard input has no name: give one after '%s'", source);
 	return o->name ? reference_normalize(o->name, &name, err) : 0;

@@ -111,6 +111,8 @@ static int name_of(const struct import *im, const struct source_root *root,
 		return reference_normalize(im->options->name, ret, err);
 	if (root->name)
 		return reference_normalize(root->name, ret, err);
+	if (strcmp(im->source->stem, "-") == 0)
+		return err_set(err, ERR_INVALID, "there is no name in it: give one");
 	return reference_local(im->source->stem, root->tag, ret, err);
 }
 
