@@ -205,11 +205,12 @@ static int resolve(struct import *im, struct err *err)
 
 /* What the store knows of a blob must agree with the documents. */
 static int check_blob(struct catalog_txn *t, const struct descriptor *d,
-		      const struct digest *diffid, struct err *err)
+		      const struct digest *diffid, bool *ret_known, struct err *err)
 {
 	struct record_blob blob;
 	int rc = catalog_blob_get(t, &d->digest, &blob, err);
 
+	*ret_known = !rc;
 	if (rc)
 		return rc == -ERR_NOTFOUND ? 0 : rc;
 	if (blob.size != d->size)
@@ -221,22 +222,54 @@ static int check_blob(struct catalog_txn *t, const struct descriptor *d,
 	return 0;
 }
 
+/* A layer that the store has comes in another compression: it is not read, its content is
+ * known by the DiffID. A blob of a wrong size shows all the same. */
+static int check_unread(struct source *source, const struct descriptor *d,
+			const struct record_layer *layer, struct err *err)
+{
+	auto_stream struct stream *in = NULL;
+	int rc;
+
+	if (digest_equal(&d->digest, &layer->diffid) && d->size != layer->tar_size)
+		return err_set(err, ERR_INVALID, "size mismatch: the tar has %ju bytes",
+			       (uintmax_t)layer->tar_size);
+	rc = source_open_blob(source, d, &in, err);
+	return rc == -ERR_NOTFOUND ? 0 : rc;
+}
+
+static int check_layer(const struct import *im, struct catalog_txn *t,
+		       const struct descriptor *d, const struct digest *diffid,
+		       bool *ret_known, struct err *err)
+{
+	struct record_layer layer;
+	bool blob_known;
+	int rc = check_blob(t, d, diffid, &blob_known, err);
+
+	*ret_known = false;
+	if (!rc)
+		rc = catalog_layer_get(t, diffid, &layer, err);
+	if (rc == -ERR_NOTFOUND)
+		return 0;
+	*ret_known = !rc;
+	return rc || blob_known ? rc : check_unread(im->source, d, &layer, err);
+}
+
 /* Lists the layers of one image that the store does not have. */
-static int add_missing(struct catalog_txn *t, const struct image *image,
-		       struct layer_jobs *jobs, struct err *err)
+static int add_missing(const struct import *im, struct catalog_txn *t,
+		       const struct image *image, struct layer_jobs *jobs,
+		       struct err *err)
 {
 	size_t count = image->manifest.count;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct descriptor *d = &image->manifest.items[i];
 		const struct digest *diffid = &image->config.diffids[i];
-		struct record_layer layer;
-		int rc = check_blob(t, d, diffid, err);
+		bool known;
+		int rc = check_layer(im, t, d, diffid, &known, err);
 
 		if (rc)
 			return err_wrap(err, "layer %zu of %zu", i + 1, count);
-		rc = catalog_layer_get(t, diffid, &layer, err);
-		if (rc == -ERR_NOTFOUND)
+		if (!known)
 			rc = layer_jobs_add(jobs, d, diffid, i + 1, count, err);
 		if (rc)
 			return rc;
@@ -252,7 +285,7 @@ static int list_missing(const struct import *im, struct store *store,
 
 	for (size_t i = 0; i < im->count && !rc; i++)
 		for (size_t k = 0; k < im->targets[i].set.count && !rc; k++)
-			rc = add_missing(t, &im->targets[i].set.images[k], jobs, err);
+			rc = add_missing(im, t, &im->targets[i].set.images[k], jobs, err);
 	return rc;
 }
 

@@ -43,18 +43,23 @@ int image_record_add(struct session *s, const struct image_parts *parts, struct 
 	return rc ? rc : session_add(s, &item, err);
 }
 
-static int is_moved(struct session *s, const char *name, const struct digest *manifest,
+/* Another manifest of the same image (its layers compressed otherwise) is no move. */
+static int is_moved(struct session *s, const char *name, const struct digest *config,
 		    bool *ret, struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	auto_free void *memory = NULL;
+	struct record_image image;
 	struct record_ref old;
 	int rc = catalog_begin(store_catalog(session_store(s)), false, &t, err);
 
-	if (rc)
-		return rc;
-	rc = catalog_ref_get(t, name, &old, &memory, err);
-	*ret = !rc && old.count && !digest_equal(&old.targets[0].manifest, manifest);
+	*ret = false;
+	if (!rc)
+		rc = catalog_ref_get(t, name, &old, &memory, err);
+	if (!rc && old.count)
+		rc = catalog_image_get(t, &old.targets[0].manifest, &image, err);
+	if (!rc && old.count)
+		*ret = !digest_equal(&image.config, config);
 	return rc == -ERR_NOTFOUND ? 0 : rc;
 }
 
@@ -64,7 +69,7 @@ int image_record_name(struct session *s, const char *name, const struct digest *
 {
 	auto_free struct record_ref_target *targets = calloc(count, sizeof(*targets));
 	struct record_item item = {.type = RECORD_REF};
-	int rc = is_moved(s, name, &images[0]->manifest, ret_moved, err);
+	int rc = is_moved(s, name, &images[0]->config, ret_moved, err);
 
 	if (rc)
 		return rc;

@@ -88,6 +88,8 @@ static int ingest(struct run *run, const struct layer_job *job, uint32_t *ret_fl
 	snprintf(name, sizeof(name), "layer %zu of %zu %s", job->number, job->total,
 		 digest_format(&job->desc.digest, text));
 	rc = source_open_blob(run->source, &job->desc, &in, err);
+	if (rc == -ERR_NOTFOUND)
+		rc = source_lacks_part(err);
 	if (rc)
 		return err_wrap(err, "layer %zu of %zu", job->number, job->total);
 	rc = layer_ingest(run->session, in, name, &expect, NULL, on_progress, &reading,

@@ -170,8 +170,7 @@ static int choose(struct source *s, const char *ref, struct err *err)
 	return 0;
 }
 
-/* A source that lacks one of its parts is a bad one; not found is only what was asked for. */
-static int lacks_part(struct err *err)
+int source_lacks_part(struct err *err)
 {
 	if (err)
 		err->code = ERR_INVALID;
@@ -195,7 +194,7 @@ int source_open(const char *text, int spool_dirfd, struct source **ret, struct e
 	split_ref(path, &ref);
 	rc = transports[i].open(path, spool_dirfd, &s, err);
 	if (rc == -ERR_NOTFOUND)
-		return lacks_part(err);
+		return source_lacks_part(err);
 	if (rc)
 		return rc;
 	s->what = strdup(text);
@@ -266,11 +265,11 @@ static int open_checked(struct source *s, const struct descriptor *d, struct str
 
 	digest_format(&d->digest, text);
 	if (rc == -ERR_NOTFOUND && *d->url)
-		return err_set(err, ERR_INVALID,
+		return err_set(err, ERR_NOTFOUND,
 			       "%s is missing: it is only distributed at '%s'", text,
 			       d->url);
 	if (rc == -ERR_NOTFOUND)
-		return err_set(err, ERR_INVALID, "%s is missing", text);
+		return err_set(err, ERR_NOTFOUND, "%s is missing", text);
 	if (rc)
 		return rc;
 	if (size != d->size)
@@ -311,6 +310,8 @@ int source_read_document(struct source *s, const struct descriptor *d, struct bu
 		return err_set(err, ERR_LIMIT, "documents of more than %u bytes together",
 			       SOURCE_DOCUMENTS_MAX);
 	rc = open_checked(s, d, &in, err);
+	if (rc == -ERR_NOTFOUND)
+		return source_lacks_part(err);
 	if (!rc)
 		rc = buf_reserve(buf, d->size + 1, err);
 	if (!rc)

@@ -77,9 +77,14 @@ char *source_stem(const char *path);
 int source_read_document(struct source *s, const struct descriptor *d, struct buf *buf,
 			 struct err *err) MUST_CHECK;
 
-/* Opens a layer and checks its size where that is known before reading. Thread-safe. */
+/* Opens a layer and checks its size where that is known before reading. ERR_NOTFOUND if the
+ * source does not have it. Thread-safe. */
 int source_open_blob(struct source *s, const struct descriptor *d, struct stream **ret,
 		     struct err *err) MUST_CHECK;
+
+/* Turns ERR_NOTFOUND into ERR_INVALID: a source that lacks one of its parts is a bad one; not
+ * found is only what the user asked for. */
+int source_lacks_part(struct err *err);
 
 /* ---- for concrete sources ---- */
 
