@@ -1,0 +1,26 @@
+#!/bin/bash
+# Real artifacts of Docker, BuildKit, podman, skopeo and containerd import; build caches get
+# a clear message. tests/fixtures/README.md says how each was made.
+. "$(dirname "$0")/../lib/tap.sh"
+need zstd
+
+f=$T/fixtures
+mkdir "$f"
+for a in "$here"/tests/fixtures/*.tar.zst; do
+    zstd -dcq "$a" | tar -x -C "$f"
+done
+[ -n "$(ls "$f")" ]
+tap_report $? 'there are fixtures'
+ok 'a new store' lc init
+for x in "$f"/*; do
+    n=$(basename "$x")
+    case $n in
+    cache-*) fails_saying 1 'cache' "$n gets a clear message" lc import "oci:$x" ;;
+    *oci-archive*.tar) ok "$n" lc import "oci-archive:$x" ;;
+    *.tar) ok "$n" lc import "docker-archive:$x" ;;
+    skopeo-dir) ok "$n" lc import "dir:$x" ;;
+    *) ok "$n" lc import "oci:$x" ;;
+    esac
+done
+ok 'verify' lc verify
+done_testing
