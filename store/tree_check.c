@@ -7,7 +7,7 @@
 
 #include "store/base/buf.h"
 #include "store/tree_model.h"
-#include "store/tree_private.h"
+#include "store/tree_read_private.h"
 
 struct check {
 	const struct tree *t;
@@ -62,7 +62,7 @@ static int on_xattr(void *arg, const char *prefix, const char *name, size_t name
 }
 
 /* Bytes of the inode behind its xattrs. */
-static int check_map(const struct tree_inode *i, uint64_t *ret_len, struct err *err)
+static int check_map(const struct tree_stored *i, uint64_t *ret_len, struct err *err)
 {
 	uint32_t bits = get_le32(i->core + TREE_INODE_UNION);
 	uint64_t count;
@@ -79,7 +79,7 @@ static int check_map(const struct tree_inode *i, uint64_t *ret_len, struct err *
 	return 0;
 }
 
-static int check_data(struct check *c, const struct tree_inode *i, uint64_t *ret_len,
+static int check_data(struct check *c, const struct tree_stored *i, uint64_t *ret_len,
 		      struct err *err)
 {
 	struct tree_data d;
@@ -94,7 +94,7 @@ static int check_data(struct check *c, const struct tree_inode *i, uint64_t *ret
 	return 0;
 }
 
-static int check_link(struct check *c, const struct tree_inode *i, struct err *err)
+static int check_link(struct check *c, const struct tree_stored *i, struct err *err)
 {
 	const char *target;
 	size_t len;
@@ -106,7 +106,7 @@ static int check_link(struct check *c, const struct tree_inode *i, struct err *e
 }
 
 /* What hangs on an inode; *ret_len: bytes behind its xattrs. */
-static int check_body(struct check *c, const struct tree_inode *i, uint64_t *ret_len,
+static int check_body(struct check *c, const struct tree_stored *i, uint64_t *ret_len,
 		      struct err *err)
 {
 	const char *path;
@@ -116,13 +116,13 @@ static int check_body(struct check *c, const struct tree_inode *i, uint64_t *ret
 	*ret_len = 0;
 	if (i->flags & TREE_UNRESOLVED)
 		r = tree_unresolved(c->t, i->nid, &path, &len, err);
-	else if (tree_inode_is(i, S_IFLNK))
+	else if (tree_stored_is(i, S_IFLNK))
 		r = check_link(c, i, err);
 	if (r < 0)
 		return r;
-	if (tree_inode_is(i, S_IFDIR) || tree_inode_is(i, S_IFLNK))
+	if (tree_stored_is(i, S_IFDIR) || tree_stored_is(i, S_IFLNK))
 		return check_data(c, i, ret_len, err);
-	if (tree_inode_is(i, S_IFREG) && i->size > 0)
+	if (tree_stored_is(i, S_IFREG) && i->size > 0)
 		return check_map(i, ret_len, err);
 	return i->layout == TREE_PLAIN && i->size == 0
 		       ? 0
@@ -132,12 +132,12 @@ static int check_body(struct check *c, const struct tree_inode *i, uint64_t *ret
 static int check_inode(struct check *c, uint64_t nid, struct tree_node *ret,
 		       struct err *err)
 {
-	struct tree_inode i;
+	struct tree_stored i;
 	uint64_t behind, len;
 	int r = tree_node(c->t, nid, ret, err);
 
 	if (r == 0)
-		r = tree_inode_open(c->t, nid, &i, err);
+		r = tree_stored_open(c->t, nid, &i, err);
 	if (r == 0)
 		r = tree_xattr_each(c->t, nid, true, on_xattr, NULL, err);
 	if (r == 0)
@@ -210,10 +210,10 @@ static int check_entry(struct check *c, const struct pending *dir,
 static int check_dir(struct check *c, const struct pending *dir, struct err *err)
 {
 	struct tree_dirent e, before = {.len = 0};
-	struct tree_inode i;
+	struct tree_stored i;
 	struct tree_data d;
 	unsigned dots = 0;
-	int r = tree_inode_open(c->t, dir->nid, &i, err);
+	int r = tree_stored_open(c->t, dir->nid, &i, err);
 
 	if (r == 0)
 		r = tree_data_open(c->t, &i, &d, err);

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store/tree_private.h"
+#include "store/tree_read_private.h"
 
 /* ---- blocks and entries ---- */
 
@@ -99,15 +99,15 @@ static bool find_block(const struct tree_data *d, const char *name, size_t len,
 int tree_lookup(const struct tree *t, uint64_t dir, const char *name, size_t len,
 		uint64_t *ret_nid, struct err *err)
 {
-	struct tree_inode i;
+	struct tree_stored i;
 	struct tree_data d;
 	struct tree_block b;
 	uint32_t low = 0, high;
-	int r = tree_inode_open(t, dir, &i, err);
+	int r = tree_stored_open(t, dir, &i, err);
 
 	if (r < 0)
 		return r;
-	if (!tree_inode_is(&i, S_IFDIR))
+	if (!tree_stored_is(&i, S_IFDIR))
 		return err_set(err, ERR_NOTFOUND, "not a directory");
 	r = tree_data_open(t, &i, &d, err);
 	if (r < 0)
@@ -190,13 +190,13 @@ int tree_readdir(const struct tree *t, uint64_t dir, uint64_t offset,
 		 tree_dirent_fn *each, void *arg, struct err *err)
 {
 	uint32_t first = (uint32_t)(offset % TREE_BLOCK) / TREE_DIRENT_SIZE;
-	struct tree_inode i;
+	struct tree_stored i;
 	struct tree_data d;
-	int r = tree_inode_open(t, dir, &i, err);
+	int r = tree_stored_open(t, dir, &i, err);
 
 	if (r < 0)
 		return r;
-	if (!tree_inode_is(&i, S_IFDIR))
+	if (!tree_stored_is(&i, S_IFDIR))
 		return err_set(err, ERR_INVALID, "not a directory");
 	r = tree_data_open(t, &i, &d, err);
 	for (uint64_t n = offset / TREE_BLOCK; r == 0 && n < tree_data_blocks(&d); n++) {

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "store/tree_model.h"
-#include "store/tree_private.h"
+#include "store/tree_read_private.h"
 #include "store/tree_write.h"
 
 #define FIRST_INODE (TREE_SUPER_OFFSET + TREE_SUPER_SIZE)
@@ -97,10 +97,10 @@ static bool flags_fit(uint32_t mode, uint32_t flags)
 	}
 }
 
-int tree_inode_open(const struct tree *t, uint64_t nid, struct tree_inode *ret,
-		    struct err *err)
+int tree_stored_open(const struct tree *t, uint64_t nid, struct tree_stored *ret,
+		     struct err *err)
 {
-	struct tree_inode i = {.nid = nid};
+	struct tree_stored i = {.nid = nid};
 	uint32_t format, words;
 	uint64_t off;
 
@@ -139,7 +139,7 @@ struct item {
 };
 
 /* Takes the entry at *OFF of the area. False: it does not fit. */
-static bool item_next(const struct tree_inode *i, uint32_t *off, struct item *ret)
+static bool item_next(const struct tree_stored *i, uint32_t *off, struct item *ret)
 {
 	const uint8_t *p = i->xattrs + *off;
 	uint32_t left = i->xattr_len - *off, size;
@@ -167,14 +167,14 @@ static bool is_own(const struct item *item, const char *name)
 }
 
 /* The first xattr, which must be the tree's own NAME. */
-static bool own_first(const struct tree_inode *i, const char *name, struct item *ret)
+static bool own_first(const struct tree_stored *i, const char *name, struct item *ret)
 {
 	uint32_t off = TREE_XATTR_HEADER;
 
 	return i->xattr_len > off && item_next(i, &off, ret) && is_own(ret, name);
 }
 
-static bool digest_from_redirect(const struct tree_inode *i, struct digest *ret)
+static bool digest_from_redirect(const struct tree_stored *i, struct digest *ret)
 {
 	struct item item;
 	char hex[2 * DIGEST_SIZE];
@@ -189,9 +189,9 @@ static bool digest_from_redirect(const struct tree_inode *i, struct digest *ret)
 }
 
 /* How many of the first xattrs are the tree's own. */
-static unsigned own_count(const struct tree_inode *i)
+static unsigned own_count(const struct tree_stored *i)
 {
-	if (tree_inode_is(i, S_IFREG) && i->size > 0)
+	if (tree_stored_is(i, S_IFREG) && i->size > 0)
 		return 2;
 	return i->flags & (TREE_OPAQUE | TREE_UNRESOLVED) ? 1 : 0;
 }
@@ -205,10 +205,10 @@ static void device_decode(uint32_t device, struct tree_node *ret)
 }
 
 /* Devices. False: the flags do not go with the number. */
-static bool device_of(const struct tree_inode *i, struct tree_node *ret)
+static bool device_of(const struct tree_stored *i, struct tree_node *ret)
 {
 	uint32_t device = get_le32(i->core + TREE_INODE_UNION);
-	bool character = tree_inode_is(i, S_IFCHR);
+	bool character = tree_stored_is(i, S_IFCHR);
 
 	if (character && (device == 0) != (i->flags == TREE_WHITEOUT))
 		return false;
@@ -223,9 +223,9 @@ static bool device_of(const struct tree_inode *i, struct tree_node *ret)
 
 int tree_node(const struct tree *t, uint64_t nid, struct tree_node *ret, struct err *err)
 {
-	struct tree_inode i;
+	struct tree_stored i;
 	struct tree_node n;
-	int r = tree_inode_open(t, nid, &i, err);
+	int r = tree_stored_open(t, nid, &i, err);
 
 	if (r < 0)
 		return r;
@@ -242,11 +242,11 @@ int tree_node(const struct tree *t, uint64_t nid, struct tree_node *ret, struct 
 	};
 	if (n.mtime_nsec > 999999999)
 		return tree_damaged(nid, "impossible time", err);
-	if (tree_inode_is(&i, S_IFREG)) {
+	if (tree_stored_is(&i, S_IFREG)) {
 		if (i.size > TREE_FILE_MAX || (i.size > 0 && i.flags) ||
 		    (i.size > 0 && !digest_from_redirect(&i, &n.digest)))
 			return tree_damaged(nid, "file without a digest", err);
-	} else if (tree_inode_is(&i, S_IFCHR) || tree_inode_is(&i, S_IFBLK)) {
+	} else if (tree_stored_is(&i, S_IFCHR) || tree_stored_is(&i, S_IFBLK)) {
 		if (!device_of(&i, &n))
 			return tree_damaged(nid, "impossible device", err);
 	}
@@ -256,7 +256,7 @@ int tree_node(const struct tree *t, uint64_t nid, struct tree_node *ret, struct 
 
 /* ---- data ---- */
 
-int tree_data_open(const struct tree *t, const struct tree_inode *i,
+int tree_data_open(const struct tree *t, const struct tree_stored *i,
 		   struct tree_data *ret, struct err *err)
 {
 	uint32_t tail = i->layout == TREE_INLINE ? (uint32_t)(i->size % TREE_BLOCK) : 0;
@@ -282,13 +282,13 @@ int tree_data_open(const struct tree *t, const struct tree_inode *i,
 int tree_readlink(const struct tree *t, uint64_t nid, const char **ret, size_t *ret_len,
 		  struct err *err)
 {
-	struct tree_inode i;
+	struct tree_stored i;
 	struct tree_data d;
-	int r = tree_inode_open(t, nid, &i, err);
+	int r = tree_stored_open(t, nid, &i, err);
 
 	if (r < 0)
 		return r;
-	if (!tree_inode_is(&i, S_IFLNK))
+	if (!tree_stored_is(&i, S_IFLNK))
 		return err_set(err, ERR_INVALID, "not a symlink");
 	if (i.size > TREE_LINK_MAX)
 		return tree_damaged(nid, "too long a target", err);
@@ -303,9 +303,9 @@ int tree_readlink(const struct tree *t, uint64_t nid, const char **ret, size_t *
 int tree_unresolved(const struct tree *t, uint64_t nid, const char **ret, size_t *ret_len,
 		    struct err *err)
 {
-	struct tree_inode i;
+	struct tree_stored i;
 	struct item item;
-	int r = tree_inode_open(t, nid, &i, err);
+	int r = tree_stored_open(t, nid, &i, err);
 
 	if (r < 0)
 		return r;
@@ -339,10 +339,10 @@ static const char *prefix_of(const struct item *item)
 	}
 }
 
-static bool own_is_right(const struct tree_inode *i, const struct item *item,
+static bool own_is_right(const struct tree_stored *i, const struct item *item,
 			 unsigned number)
 {
-	if (tree_inode_is(i, S_IFDIR))
+	if (tree_stored_is(i, S_IFDIR))
 		return is_own(item, TREE_OPAQUE_NAME);
 	if (i->flags & TREE_UNRESOLVED)
 		return is_own(item, TREE_LINK_NAME);
@@ -353,9 +353,9 @@ int tree_xattr_each(const struct tree *t, uint64_t nid, bool all, tree_xattr_fn 
 		    void *arg, struct err *err)
 {
 	uint32_t off = TREE_XATTR_HEADER;
-	struct tree_inode i;
+	struct tree_stored i;
 	unsigned own, number;
-	int r = tree_inode_open(t, nid, &i, err);
+	int r = tree_stored_open(t, nid, &i, err);
 
 	if (r < 0)
 		return r;

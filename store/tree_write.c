@@ -9,7 +9,7 @@
 
 #include "store/tree_format.h"
 #include "store/tree_order.h"
-#include "store/tree_xattrs.h"
+#include "store/tree_xattr_area.h"
 
 /* A longer tail goes into a block of its own: kept behind its inode, it would waste about
  * as much by not crossing a block boundary. */
@@ -18,7 +18,7 @@
 struct writer {
 	struct tree_model *m;
 	struct tree_order order;
-	struct tree_xattrs xattrs;
+	struct tree_xattr_area xattrs;
 	struct buf *out;
 	uint64_t blocks_at; /* where blocks begin */
 };
@@ -126,7 +126,7 @@ static int shape_make(struct writer *w, uint32_t number, uint64_t dir_size,
 	r = check(&s.attr, err);
 	*ret = s;
 	if (r == 0)
-		r = tree_xattrs_take(&w->xattrs, &ret->attr, &ret->xattr_len, err);
+		r = tree_xattr_area_take(&w->xattrs, &ret->attr, &ret->xattr_len, err);
 	if (r < 0)
 		return r;
 	if (S_ISDIR(s.attr.mode))
@@ -208,7 +208,7 @@ static int inode_write(struct writer *w, uint32_t number, struct tree_order_dir 
 	w->order.inodes[number].mode = s.attr.mode;
 	core_encode(&s, &w->order.inodes[number], p);
 	if (s.xattr_len)
-		tree_xattrs_encode(&w->xattrs, p + TREE_INODE_CORE);
+		tree_xattr_area_encode(&w->xattrs, p + TREE_INODE_CORE);
 	end = p + TREE_INODE_CORE + s.xattr_len;
 	if (s.chunks)
 		memset(end, 0xff, (size_t)s.chunks * 4);
@@ -408,7 +408,7 @@ int tree_write(struct tree_model *m, struct buf *out, struct err *err)
 	struct writer w = {.m = m, .out = out};
 	int r;
 
-	tree_xattrs_init(&w.xattrs);
+	tree_xattr_area_init(&w.xattrs);
 	r = tree_order_make(m, &w.order, err);
 	if (r == 0)
 		r = buf_append_zeros(out, TREE_SUPER_OFFSET + TREE_SUPER_SIZE, err);
@@ -419,6 +419,6 @@ int tree_write(struct tree_model *m, struct buf *out, struct err *err)
 	if (r == 0)
 		write_headers(&w);
 	tree_order_release(&w.order);
-	tree_xattrs_release(&w.xattrs);
+	tree_xattr_area_release(&w.xattrs);
 	return r;
 }

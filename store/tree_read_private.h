@@ -2,8 +2,8 @@
  * What tree_read.c (inodes), tree_dir.c (directories) and tree_check.c share: checked views
  * of the bytes of an image. Included by these only.
  */
-#ifndef STORE_TREE_PRIVATE_H
-#define STORE_TREE_PRIVATE_H
+#ifndef STORE_TREE_READ_PRIVATE_H
+#define STORE_TREE_READ_PRIVATE_H
 
 #include "store/base/endian.h"
 #include "store/tree_format.h"
@@ -12,7 +12,7 @@
 int tree_damaged(uint64_t nid, const char *what, struct err *err);
 
 /* An inode whose core and xattr area lie inside the image. */
-struct tree_inode {
+struct tree_stored {
 	uint64_t nid;
 	const uint8_t *core, *xattrs, *behind;
 	uint64_t room; /* bytes of the image from `behind` on */
@@ -22,10 +22,10 @@ struct tree_inode {
 	enum tree_layout layout;
 };
 
-int tree_inode_open(const struct tree *t, uint64_t nid, struct tree_inode *ret,
-		    struct err *err) MUST_CHECK;
+int tree_stored_open(const struct tree *t, uint64_t nid, struct tree_stored *ret,
+		     struct err *err) MUST_CHECK;
 
-static inline bool tree_inode_is(const struct tree_inode *i, uint32_t type)
+static inline bool tree_stored_is(const struct tree_stored *i, uint32_t type)
 {
 	return (i->mode & 0170000) == type;
 }
@@ -37,7 +37,7 @@ struct tree_data {
 	uint64_t whole; /* how many bytes of it are in blocks */
 };
 
-int tree_data_open(const struct tree *t, const struct tree_inode *i,
+int tree_data_open(const struct tree *t, const struct tree_stored *i,
 		   struct tree_data *ret, struct err *err) MUST_CHECK;
 
 /* One block of a directory. */

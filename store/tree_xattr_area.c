@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The xattr area of an inode: checked, sorted, encoded. */
-#include "store/tree_xattrs.h"
+#include "store/tree_xattr_area.h"
 
 #include <linux/limits.h>
 #include <sys/stat.h>
@@ -19,21 +19,22 @@ static const struct {
 	{"system.posix_acl_default", 24, TREE_PREFIX_ACL_DEFAULT, true},
 };
 
-void tree_xattrs_init(struct tree_xattrs *x)
+void tree_xattr_area_init(struct tree_xattr_area *x)
 {
-	*x = (struct tree_xattrs){0};
+	*x = (struct tree_xattr_area){0};
 	buf_init(&x->items, SIZE_MAX / 4);
 }
 
-void tree_xattrs_release(struct tree_xattrs *x)
+void tree_xattr_area_release(struct tree_xattr_area *x)
 {
 	buf_release(&x->items);
 }
 
-static struct tree_xattrs_item *items_of(const struct tree_xattrs *x, size_t *ret_count)
+static struct tree_xattr_area_item *items_of(const struct tree_xattr_area *x,
+					     size_t *ret_count)
 {
-	*ret_count = x->items.len / sizeof(struct tree_xattrs_item);
-	return (struct tree_xattrs_item *)(void *)x->items.data;
+	*ret_count = x->items.len / sizeof(struct tree_xattr_area_item);
+	return (struct tree_xattr_area_item *)(void *)x->items.data;
 }
 
 static bool has_content(const struct tree_attr *a)
@@ -43,7 +44,7 @@ static bool has_content(const struct tree_attr *a)
 
 /* ---- checks ---- */
 
-static bool split(const char *name, size_t len, struct tree_xattrs_item *ret)
+static bool split(const char *name, size_t len, struct tree_xattr_area_item *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
 		size_t n = prefixes[i].len;
@@ -66,9 +67,10 @@ static bool is_instruction(const char *name)
 	       strncmp(name + 16, "overlay.", 8) != 0;
 }
 
-static int item_add(struct tree_xattrs *x, const struct tree_xattr *from, struct err *err)
+static int item_add(struct tree_xattr_area *x, const struct tree_xattr *from,
+		    struct err *err)
 {
-	struct tree_xattrs_item item = {.from = from};
+	struct tree_xattr_area_item item = {.from = from};
 	size_t len = strlen(from->name);
 
 	if (len > XATTR_NAME_MAX)
@@ -87,16 +89,16 @@ static int item_add(struct tree_xattrs *x, const struct tree_xattr *from, struct
 
 static int compare_items(const void *left, const void *right)
 {
-	const struct tree_xattrs_item *a = left, *b = right;
+	const struct tree_xattr_area_item *a = left, *b = right;
 	int c = strcmp(a->from->name, b->from->name);
 
 	return c ? c : (a->from > b->from) - (a->from < b->from);
 }
 
-static void sort(struct tree_xattrs *x)
+static void sort(struct tree_xattr_area *x)
 {
 	size_t count, kept = 0;
-	struct tree_xattrs_item *items = items_of(x, &count);
+	struct tree_xattr_area_item *items = items_of(x, &count);
 
 	if (count < 2)
 		return;
@@ -155,10 +157,10 @@ static uint8_t *put_redirect(uint8_t *p, const struct digest *d)
 
 /* ---- the area ---- */
 
-int tree_xattrs_take(struct tree_xattrs *x, const struct tree_attr *attr,
-		     uint32_t *ret_len, struct err *err)
+int tree_xattr_area_take(struct tree_xattr_area *x, const struct tree_attr *attr,
+			 uint32_t *ret_len, struct err *err)
 {
-	const struct tree_xattrs_item *items;
+	const struct tree_xattr_area_item *items;
 	uint64_t len = own_size(attr);
 	size_t count;
 	int r;
@@ -183,11 +185,11 @@ int tree_xattrs_take(struct tree_xattrs *x, const struct tree_attr *attr,
 	return 0;
 }
 
-void tree_xattrs_encode(const struct tree_xattrs *x, uint8_t *area)
+void tree_xattr_area_encode(const struct tree_xattr_area *x, uint8_t *area)
 {
 	const struct tree_attr *a = x->attr;
 	uint8_t *p = area + TREE_XATTR_HEADER;
-	const struct tree_xattrs_item *items;
+	const struct tree_xattr_area_item *items;
 	size_t count;
 
 	if (has_content(a)) {
