@@ -40,7 +40,7 @@ static void every_attribute_comes_back(void **state)
 	assert_int_equal(n.size, 10ull << 43);
 	node_at(&t, "d/sub/f", &n);
 	assert_int_equal(n.nlink, 1);
-	node_at(&t, LONG_NAME_1, &n);
+	node_at(&t, LONGEST_NAME, &n);
 	assert_int_equal(n.size, 3);
 }
 

@@ -125,11 +125,13 @@ static inline void model_with_xattrs(struct tree_model *m, const char *path)
 	model_add(m, path, &a);
 }
 
-#define LONG_NAME_1 \
+#define LONGEST_NAME \
 	"long-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-01234567" \
 	"89-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789" \
 	"-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789-x" \
-	"-0123456789-0123"
+	"-0123456789-012345"
+
+_Static_assert(sizeof(LONGEST_NAME) - 1 == TREE_NAME_MAX, "as long as names get");
 
 /* Every kind of inode, most at a limit. LAYER: with what only trees of layers have. */
 static inline struct tree_model *zoo(bool layer)
@@ -171,7 +173,7 @@ static inline struct tree_model *zoo(bool layer)
 	model_add(m, "socket", &(struct tree_attr){.mode = S_IFSOCK | 0600});
 	model_flagged(m, "zero", S_IFCHR | 0640, TREE_DEVICE_ZERO, NULL);
 	model_with_xattrs(m, "xattrs");
-	model_file(m, LONG_NAME_1, 3);
+	model_file(m, LONGEST_NAME, 3);
 	model_file(m, "!before-the-dots", 3);
 	model_file(m, "\xff\xfe", 3);
 	model_flagged(m, "implied", S_IFDIR | 0755, TREE_IMPLIED, NULL);
