@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Unit tests of reading tree images: everything comes back, and damage never leads astray. */
 #include "store/record.h"
-#include "tests/unit/tree_fixture.h"
+#include "tests/unit/tree_image_fixture.h"
 
 /* ---- attributes ---- */
 

@@ -2,7 +2,7 @@
  * Unit tests of writing tree images: what they hold, what they refuse, that they are the
  * same whatever the order of making. */
 #include "tests/unit/scratch.h"
-#include "tests/unit/tree_fixture.h"
+#include "tests/unit/tree_image_fixture.h"
 
 static void fsck(const struct buf *image)
 {

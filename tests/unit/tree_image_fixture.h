@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the tests of tree images share: models made by hand, a tree with everything in it. */
-#ifndef TESTS_UNIT_TREE_FIXTURE_H
-#define TESTS_UNIT_TREE_FIXTURE_H
+#ifndef TESTS_UNIT_TREE_IMAGE_FIXTURE_H
+#define TESTS_UNIT_TREE_IMAGE_FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>
