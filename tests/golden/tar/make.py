@@ -99,7 +99,7 @@ KIND = {b"0": "file", b"\0": "file", b"7": "file", b"S": "file", b"1": "hardlink
 
 
 def line(tar, m):
-    mtime = m.pax_headers.get("mtime", str(int(m.mtime)))
+    mtime = re.sub(r"\.0*$", "", m.pax_headers.get("mtime", str(int(m.mtime))))
     kind = KIND[m.type]
     if kind == "file" and m.isdir():
         kind = "dir"
@@ -221,12 +221,12 @@ archive("bsd-xattr")
 put("acl/file", b"acl")
 run("setfacl", "-m", "u:1234:rw,g:77:r,m:rwx", path("acl/file"))
 os.mkdir(path("acl/dir"), 0o750)
-run("setfacl", "-m", "d:u:5:rx,d:g::r", path("acl/dir"))
+run("setfacl", "-m", "d:u:54321:rx,d:g::r", path("acl/dir"))
 for n in ("acl/dir", "acl"):
     os.utime(path(n), (T, T))
 access = struct.pack("<IHHIHHIHHIHHIHHIHHI", 2, 1, 6, 2**32 - 1, 2, 6, 1234, 4, 4, 2**32 - 1,
                      8, 4, 77, 16, 7, 2**32 - 1, 32, 4, 2**32 - 1).hex()
-default = struct.pack("<IHHIHHIHHIHHIHHI", 2, 1, 7, 2**32 - 1, 2, 5, 5, 4, 4, 2**32 - 1,
+default = struct.pack("<IHHIHHIHHIHHIHHI", 2, 1, 7, 2**32 - 1, 2, 5, 54321, 4, 4, 2**32 - 1,
                       16, 5, 2**32 - 1, 32, 0, 2**32 - 1).hex()
 sha = hashlib.sha256(b"acl").hexdigest()[:16]
 acl_text = ("dir 755 0 0 %d 0 acl\n"
@@ -268,7 +268,9 @@ archive("git-archive")
 archive("hand-v7", header(b"dir/", b"\0", magic=bytes(8)) +
         header(b"dir/f", b"\0", 3, magic=bytes(8)) + padded(b"abc") +
         header(b"dir/h", b"1", 0, b"dir/f", magic=bytes(8)) + END)
-archive("hand-old-directory", header(b"old/") + header(b"old/f", b"0", 1) + padded(b"x") + END)
+archive("hand-old-directory", header(b"old/") + header(b"old/f", b"0", 1) + padded(b"x") + END,
+        "dir 644 0 0 %d 0 old\nfile 644 0 0 %d 1 old/f %s\n" %
+        (T, T, hashlib.sha256(b"x").hexdigest()[:16]))
 archive("hand-contiguous", header(b"c", b"7", 600) + padded(b"c" * 600) + END)
 archive("hand-dirty-padding", header(b"p", b"0", 5) + padded(b"dirty", b"\xee") + END)
 archive("hand-no-end", header(b"n", b"0", 5) + padded(b"noend"))
