@@ -32,7 +32,8 @@ struct tar_xattr {
 	size_t value_len;
 };
 
-/* An entry as the archive spells it; names are any bytes but NUL. Valid during the call. */
+/* An entry as the archive spells it; names are any bytes but NUL,
+ * and NUL-terminated. Valid during the call. */
 struct tar_entry {
 	enum tar_type type;
 	const char *path; /* as stored: may begin with "./" or "/", may end in "/" */
@@ -46,17 +47,18 @@ struct tar_entry {
 	uint32_t rdev_major, rdev_minor;
 	uint64_t size; /* logical size of a file's content (0 for all others) */
 	bool sparse;
-	const struct tar_xattr *xattrs;
+	const struct tar_xattr *xattrs; /* sorted by name; ACLs given as text, too, as
+					 * system.posix_acl_access and _default */
 	size_t xattr_count;
 };
 
 struct tar_limits {
 	uint64_t entries;    /* 4,194,304 */
-	uint64_t bytes;	     /* of the tar, 1 TiB */
+	uint64_t bytes;      /* of the tar, 1 TiB */
 	uint64_t file_bytes; /* logical size of one sparse file, 64 GiB */
-	size_t pax_record;   /* 1 MiB: one PAX record or long name; all of an entry: 4 MiB */
-	size_t path;	     /* 4096 */
-	size_t name;	     /* 255: one path component */
+	size_t pax_record; /* 1 MiB: one PAX record or long name; all of an entry: 4 MiB */
+	size_t path;       /* 4096 */
+	size_t name;       /* 255: one path component */
 };
 
 void tar_limits_default(struct tar_limits *limits);
@@ -83,7 +85,7 @@ struct tar_sink {
 };
 
 struct tar_result {
-	uint64_t size;	  /* bytes of the tar, up to the end of the stream */
+	uint64_t size;    /* bytes of the tar, up to the end of the stream */
 	uint64_t entries; /* GNU/PAX extension headers not counted */
 };
 
