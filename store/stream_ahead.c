@@ -72,6 +72,8 @@ static bool wait_for_room(struct ahead *a)
 static void publish(struct ahead *a, size_t len, bool end, int result,
 		    const struct err *err)
 {
+	bool wake;
+
 	pthread_mutex_lock(&a->lock);
 	if (len)
 		a->used++;
@@ -79,9 +81,10 @@ static void publish(struct ahead *a, size_t len, bool end, int result,
 	a->result = result;
 	if (result < 0)
 		a->failed = *err;
-	if (a->hungry)
-		pthread_cond_signal(&a->filled);
+	wake = a->hungry;
 	pthread_mutex_unlock(&a->lock);
+	if (wake)
+		pthread_cond_signal(&a->filled);
 }
 
 static void *read_ahead(void *arg)
