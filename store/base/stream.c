@@ -3,7 +3,15 @@
 #include "store/base/stream.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+
+static _Thread_local int interrupt_fd = -1;
+
+void stream_set_interrupt(int fd)
+{
+	interrupt_fd = fd;
+}
 
 struct fd_stream {
 	struct stream base;
@@ -13,6 +21,22 @@ struct fd_stream {
 	uint64_t left; /* UINT64_MAX: unknown, until the end of the file */
 	char what[256];
 };
+
+/* Waits for a pipe, which may stay silent for ever, or for the interrupt. */
+static int wait_for_pipe(const struct fd_stream *f, struct err *err)
+{
+	struct pollfd fds[] = {{f->fd, POLLIN, 0}, {interrupt_fd, POLLIN, 0}};
+	int n;
+
+	do
+		n = poll(fds, ARRAY_LEN(fds), -1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, errno, "cannot wait for '%s'", f->what);
+	if (fds[1].revents)
+		return err_set(err, ERR_CANCELED, "reading '%s' was given up", f->what);
+	return 0;
+}
 
 static int fd_stream_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
 			  struct err *err)
@@ -26,6 +50,12 @@ static int fd_stream_read(struct stream *s, void *data, size_t cap, size_t *ret_
 	if (cap == 0) {
 		*ret_len = 0;
 		return 0;
+	}
+	if (!f->seekable && interrupt_fd >= 0) {
+		int r = wait_for_pipe(f, err);
+
+		if (r < 0)
+			return r;
 	}
 	do
 		n = f->seekable ? pread(f->fd, data, cap, (off_t)f->pos)
