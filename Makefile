@@ -36,8 +36,8 @@ HELPERS := $(patsubst tests/lib/%.c,$(O)/tests/%,$(wildcard tests/lib/*.c))
 SYSTEM := $(sort $(wildcard tests/system/[0-9]*.sh))
 SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 
-.PHONY: all units fuzzers helpers help deps deps-check check check-san check-corpora fuzz \
-	lint format demo fresh crash bench install uninstall clean man force
+.PHONY: all units fuzzers helpers help deps deps-check unit-deps check check-san \
+	check-corpora fuzz lint format demo fresh crash bench install uninstall clean man force
 all: $(O)/layercache
 
 help:
@@ -78,6 +78,9 @@ $(O)/layercache: $(O)/tools/main.o $(O)/libapp.a $(O)/libstore.a
 	$(LINK) $^ $(LIBS)
 
 units: $(UNITS)
+$(UNITS:$(O)/tests/%=$(O)/tests/unit/%.o): | unit-deps
+unit-deps:
+	@$(INSTALL) libcmocka-dev
 $(UNITS): $(O)/tests/%: $(O)/tests/unit/%.o $(O)/libapp.a $(O)/libstore.a
 	$(LINK) $^ -lcmocka $(LIBS)
 

@@ -120,6 +120,10 @@ for f in "${code[@]}"; do
     guard=$(tr 'a-z/.-' 'A-Z___' <<<"$f")
     grep -qx "#ifndef $guard" "$f" || echo "$f: expected $guard"
 done | report 'include guards are named after their files'
+for f in "${store[@]}"; do
+    stem=$(basename "$f" .c)
+    [[ $f == *.h ]] || grep -q "\`$stem\`" store/README.md || echo "$f"
+done | report 'store/README.md names every file of store/'
 for f in "${scripts[@]}" "${python[@]}"; do
     head -1 "$f" | grep -q '^#!' && [ ! -x "$f" ] && echo "$f"
 done | report 'scripts are executable'

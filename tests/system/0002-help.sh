@@ -50,7 +50,7 @@ wrong_use() {
     lc "$@" >"$T/o" 2>"$T/e"
     r=$?
     cat "$T/e"
-    [ $r = 2 ] && [ ! -s "$T/o" ] && [ "$(wc -l <"$T/e")" = 1 ] && grep -q '^layercache: ' "$T/e"
+    [ "$r" = 2 ] && [ ! -s "$T/o" ] && [ "$(wc -l <"$T/e")" = 1 ] && grep -q '^layercache: ' "$T/e"
 }
 for v in "${verbs[@]}"; do
     ok "$v: help and --help are the same, fit to read" same_help "$v"
