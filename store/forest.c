@@ -1,38 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Trees in use. Taking one that is mapped costs a read lock and a counter, putting it back
- * a counter; a tree stays mapped after its last user, until too many are.
- *
- * `lock` guards the table. Users are counted up with it held for reading and trees are
- * dropped with it held for writing, so one without users cannot get any while it is
- * dropped. `load_lock` guards the list of loads under way and is never held over one. */
-#include "store/forest_private.h"
+ * Getting a tree: from the table, else from its file, else by building it. One thread loads
+ * a tree, others that want it wait. */
+#include "store/forest_table.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <stdatomic.h>
 
 #include "store/base/io.h"
 #include "store/layer.h"
 #include "store/tree_write.h"
 
 #define BOUND_DEFAULT (1ull << 30)
-#define BUCKETS       1024u
-/* Of trees without users: how many stay mapped, how many bytes of those in memory. */
-#define IDLE_MAX        256u
-#define IDLE_MEMORY_MAX (64ull << 20)
 /* How often a tree may be given a new number under a caller that asks by digest. */
 #define ATTEMPTS 8
-
-struct entry {
-	struct forest_tree tree; /* first */
-	struct forest_image image;
-	struct catalog_tree known;
-	_Atomic uint32_t users;
-	_Atomic uint64_t used;    /* forest.loads at the last use */
-	_Atomic uint64_t touched; /* USED, when the file's time was set */
-	struct entry *next;
-};
 
 struct load {
 	uint32_t number;
@@ -46,189 +26,20 @@ struct load {
 struct forest {
 	struct store *store;
 	uint64_t bound;
-	pthread_rwlock_t lock;
-	struct entry *buckets[BUCKETS];
-	_Atomic uint64_t loads;
+	struct forest_table table;
 
-	pthread_mutex_t load_lock;
+	pthread_mutex_t load_lock; /* the loads under way; never held over one */
 	pthread_cond_t loaded;
 	struct load *loading;
 };
-
-static void free_entries(struct entry *list)
-{
-	while (list) {
-		struct entry *next = list->next;
-
-		forest_image_release(&list->image);
-		free(list);
-		list = next;
-	}
-}
-
-/* ---- the table ---- */
-
-static struct entry **bucket_of(struct forest *f, uint32_t number)
-{
-	return &f->buckets[number % BUCKETS];
-}
-
-/* With the lock. */
-static struct entry *take(struct forest *f, uint32_t number)
-{
-	struct entry *e = *bucket_of(f, number);
-
-	while (e && e->tree.number != number)
-		e = e->next;
-	if (e) {
-		atomic_fetch_add_explicit(&e->users, 1, memory_order_acquire);
-		atomic_store_explicit(
-			&e->used, atomic_load_explicit(&f->loads, memory_order_relaxed),
-			memory_order_relaxed);
-	}
-	return e;
-}
-
-static struct entry *take_mapped(struct forest *f, uint32_t number)
-{
-	struct entry *e;
-
-	pthread_rwlock_rdlock(&f->lock);
-	e = take(f, number);
-	pthread_rwlock_unlock(&f->lock);
-	return e;
-}
-
-static bool is_idle(struct entry *e)
-{
-	return atomic_load_explicit(&e->users, memory_order_acquire) == 0;
-}
-
-static uint64_t memory_of(const struct entry *e)
-{
-	return e->image.mapped ? 0 : e->image.len;
-}
-
-struct idle {
-	size_t count;
-	uint64_t memory;
-	struct entry **oldest; /* where its pointer is */
-};
-
-/* With the lock held for writing. */
-static struct idle look_for_idle(struct forest *f)
-{
-	struct idle idle = {0};
-
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct entry **at = &f->buckets[i]; *at; at = &(*at)->next) {
-			if (!is_idle(*at))
-				continue;
-			idle.count++;
-			idle.memory += memory_of(*at);
-			if (!idle.oldest || (*at)->used < (*idle.oldest)->used)
-				idle.oldest = at;
-		}
-	return idle;
-}
-
-static struct entry *unlink_entry(struct entry **at)
-{
-	struct entry *e = *at;
-
-	*at = e->next;
-	e->next = NULL;
-	return e;
-}
-
-/* With the lock held for writing: what is idle beyond the limits, to be freed without it. */
-static struct entry *drop_idle(struct forest *f)
-{
-	struct entry *dropped = NULL;
-
-	for (;;) {
-		struct idle idle = look_for_idle(f);
-		struct entry *e;
-
-		if (idle.count <= IDLE_MAX && idle.memory <= IDLE_MEMORY_MAX)
-			return dropped;
-		e = unlink_entry(idle.oldest);
-		e->next = dropped;
-		dropped = e;
-	}
-}
-
-/* Puts E into the table, with one user; or frees it, if its tree is there already. */
-static struct entry *insert(struct forest *f, struct entry *e)
-{
-	struct entry *dropped, *there;
-
-	pthread_rwlock_wrlock(&f->lock);
-	atomic_fetch_add_explicit(&f->loads, 1, memory_order_relaxed);
-	there = take(f, e->tree.number);
-	if (there) {
-		e->next = NULL;
-		dropped = e;
-		e = there;
-	} else {
-		struct entry **bucket = bucket_of(f, e->tree.number);
-
-		dropped = drop_idle(f);
-		e->next = *bucket;
-		*bucket = e;
-		e->users = 1;
-		e->used = f->loads;
-		e->touched = f->loads;
-	}
-	pthread_rwlock_unlock(&f->lock);
-	free_entries(dropped);
-	return e;
-}
-
-/* ---- the bound of the directory ---- */
-
-static void touch_used(void *arg)
-{
-	struct forest *f = arg;
-
-	pthread_rwlock_rdlock(&f->lock);
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct entry *e = f->buckets[i]; e; e = e->next) {
-			uint64_t used = e->used;
-
-			if (e->image.mapped && atomic_exchange(&e->touched, used) != used)
-				forest_disk_touch(f->store, e->tree.number);
-		}
-	pthread_rwlock_unlock(&f->lock);
-}
-
-static bool let_go(void *arg, uint32_t number)
-{
-	struct forest *f = arg;
-	struct entry **at, *dropped = NULL;
-	bool busy = false;
-
-	pthread_rwlock_wrlock(&f->lock);
-	at = bucket_of(f, number);
-	while (*at && (*at)->tree.number != number)
-		at = &(*at)->next;
-	if (*at && (*at)->image.mapped) {
-		busy = !is_idle(*at);
-		if (!busy)
-			dropped = unlink_entry(at);
-	}
-	pthread_rwlock_unlock(&f->lock);
-	free_entries(dropped);
-	return !busy;
-}
 
 /* ---- loading ---- */
 
 /* An entry around IMAGE, which it owns from here on, also on failure. */
 static int wrap_image(const struct catalog_tree *known, struct forest_image *image,
-		      struct entry **ret, struct err *err)
+		      struct forest_entry **ret, struct err *err)
 {
-	struct entry *e = calloc(1, sizeof(*e));
+	struct forest_entry *e = calloc(1, sizeof(*e));
 	int r = e ? tree_open(&e->tree.tree, image->bytes, image->len, err)
 		  : err_nomem(err);
 
@@ -323,6 +134,20 @@ static int make(struct forest *f, struct catalog_tree *known, struct forest_imag
 	return r;
 }
 
+static void touch_used(void *arg)
+{
+	struct forest *f = arg;
+
+	forest_table_touch(&f->table, f->store);
+}
+
+static bool let_go(void *arg, uint32_t number)
+{
+	struct forest *f = arg;
+
+	return forest_table_let_go(&f->table, number);
+}
+
 static void bound_files(struct forest *f)
 {
 	const struct forest_evict e = {
@@ -338,11 +163,12 @@ static void bound_files(struct forest *f)
 }
 
 /* Gives the tree that had NUMBER when this began; its present number may be another. */
-static int load(struct forest *f, uint32_t number, struct entry **ret, struct err *err)
+static int load(struct forest *f, uint32_t number, struct forest_entry **ret,
+		struct err *err)
 {
 	struct forest_image image = {0};
 	struct catalog_tree known;
-	struct entry *e = NULL;
+	struct forest_entry *e = NULL;
 	bool made = false;
 	int r = forest_number_get(f->store, number, &known, err);
 
@@ -356,7 +182,7 @@ static int load(struct forest *f, uint32_t number, struct entry **ret, struct er
 		r = wrap_image(&known, &image, &e, err);
 	if (r < 0)
 		return r;
-	*ret = insert(f, e);
+	*ret = forest_table_insert(&f->table, e);
 	if (made)
 		bound_files(f);
 	return 0;
@@ -368,12 +194,12 @@ static int gone(uint32_t number, struct err *err)
 	return err_set(err, ERR_STALE, "what tree %u belonged to is gone", number);
 }
 
-static int load_number(struct forest *f, uint32_t number, struct entry **ret,
+static int load_number(struct forest *f, uint32_t number, struct forest_entry **ret,
 		       struct err *err)
 {
 	char text[DIGEST_TEXT_SIZE];
 	struct catalog_tree known;
-	struct entry *e;
+	struct forest_entry *e;
 	int r = load(f, number, &e, err);
 
 	if (r == 0 && e->tree.number == number) {
@@ -429,7 +255,7 @@ static int wait_for(struct forest *f, struct load *l, struct err *err)
 }
 
 /* With the load lock, and left with it. */
-static int load_alone(struct forest *f, uint32_t number, struct entry **ret,
+static int load_alone(struct forest *f, uint32_t number, struct forest_entry **ret,
 		      struct err *err)
 {
 	struct load l = {.number = number, .next = f->loading};
@@ -446,13 +272,13 @@ static int load_alone(struct forest *f, uint32_t number, struct entry **ret,
 	return l.result < 0 ? err_copy(err, &l.err) : 0;
 }
 
-static int get_slowly(struct forest *f, uint32_t number, struct entry **ret,
+static int get_slowly(struct forest *f, uint32_t number, struct forest_entry **ret,
 		      struct err *err)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&f->load_lock);
-	while (r == 0 && !(*ret = take_mapped(f, number))) {
+	while (r == 0 && !(*ret = forest_table_take(&f->table, number))) {
 		struct load *l = find_load(f, number);
 
 		if (l) {
@@ -471,18 +297,12 @@ static int get_slowly(struct forest *f, uint32_t number, struct entry **ret,
 int forest_new(struct store *s, uint64_t bound, struct forest **ret, struct err *err)
 {
 	struct forest *f = calloc(1, sizeof(*f));
-	pthread_rwlockattr_t attr;
 
 	if (!f)
 		return err_nomem(err);
 	f->store = s;
 	f->bound = bound ? bound : BOUND_DEFAULT;
-	/* Readers come without end: a writer would wait for ever. */
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(&attr,
-				      PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&f->lock, &attr);
-	pthread_rwlockattr_destroy(&attr);
+	forest_table_init(&f->table);
 	pthread_mutex_init(&f->load_lock, NULL);
 	pthread_cond_init(&f->loaded, NULL);
 	*ret = f;
@@ -493,18 +313,16 @@ void forest_free(struct forest *f)
 {
 	if (!f)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++)
-		free_entries(f->buckets[i]);
+	forest_table_release(&f->table);
 	pthread_cond_destroy(&f->loaded);
 	pthread_mutex_destroy(&f->load_lock);
-	pthread_rwlock_destroy(&f->lock);
 	free(f);
 }
 
 int forest_get(struct forest *f, uint32_t number, struct forest_tree **ret,
 	       struct err *err)
 {
-	struct entry *e = take_mapped(f, number);
+	struct forest_entry *e = forest_table_take(&f->table, number);
 	int r = e ? 0 : get_slowly(f, number, &e, err);
 
 	if (r == 0)
@@ -544,8 +362,7 @@ void forest_put(struct forest *f, struct forest_tree *t)
 {
 	(void)f;
 	if (t)
-		atomic_fetch_sub_explicit(&((struct entry *)t)->users, 1,
-					  memory_order_release);
+		forest_table_put((struct forest_entry *)t);
 }
 
 /* ---- as a file ---- */
@@ -566,7 +383,7 @@ static int file_in_memory(const struct forest_tree *t, int *ret_fd, struct err *
 
 int forest_file(struct forest *f, struct forest_tree *t, int *ret_fd, struct err *err)
 {
-	const struct entry *e = (const struct entry *)t;
+	const struct forest_entry *e = (const struct forest_entry *)t;
 	int r = -ERR_NOTFOUND;
 
 	/* In memory is what the journal does not know or the disk would not take. */

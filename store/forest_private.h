@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the parts of the forest share: forest.c (trees in use), forest_build.c (an image from
- * packs), forest_number.c (what the journal knows of it), forest_disk.c (files in `trees/`),
- * forest_evict.c (their bound).
+ * What the parts of the forest share: forest.c (getting trees), forest_table.c (those
+ * mapped), forest_build.c (an image from packs), forest_number.c (what the journal knows of
+ * it), forest_disk.c (files in `trees/`), forest_evict.c (their bound).
  */
 #ifndef STORE_FOREST_PRIVATE_H
 #define STORE_FOREST_PRIVATE_H
