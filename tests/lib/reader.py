@@ -145,7 +145,7 @@ class State:
     """What the items of the journal, applied in order, say."""
 
     def __init__(self):
-        self.ranges = []
+        self.contents = []  # in order: ranges of packs (PACK), digests (DROP)
         self.layers, self.chains, self.blobs, self.images = {}, {}, {}, {}
         self.names, self.trees = {}, {}
         self.generation = 0
@@ -160,7 +160,10 @@ class State:
     def pack(self, c):
         pack, first, last = c.take("IQQ")
         need(first <= last, "a PACK item ends before it begins")
-        self.ranges.append((pack, first, last))
+        self.contents.append((pack, first, last))
+
+    def drop(self, c):
+        self.contents.append(c.digest())
 
     def layer(self, c):
         diffid = c.digest()
@@ -216,7 +219,10 @@ class State:
         owner[old.id] = owner[old.id]._replace(number=number)
         self.raise_number(number)
 
-    ITEMS = {1: pack, 2: layer, 3: chain, 4: blob, 5: image, 6: ref, 7: unref, 8: tree}
+    def ranges(self):
+        return [x for x in self.contents if isinstance(x, tuple)]
+
+    ITEMS = {1: pack, 2: layer, 3: chain, 4: blob, 5: image, 6: ref, 7: unref, 8: tree, 9: drop}
 
     def record(self, items):
         c = Cursor(items)
@@ -330,7 +336,7 @@ class Packs:
             self.bodies.popitem(last=False)
         return frame, raw
 
-    def frames(self, first, last, number):
+    def frames(self, number, first, last):
         at = max(first, 16)
         self.file(number)
         while at < last:
@@ -363,8 +369,11 @@ class Store:
     def objects(self):
         if self.map is None:
             self.map = {}
-            for number, first, last in self.state.ranges:
-                for frame in self.packs.frames(first, last, number):
+            for what in self.state.contents:
+                if isinstance(what, bytes):
+                    self.map.pop(what, None)
+                    continue
+                for frame in self.packs.frames(*what):
                     for digest, where in self.packs.entries(frame):
                         self.map.setdefault(digest, where)
         return self.map
@@ -528,7 +537,7 @@ def parse(digest):
 def cmd_list(store):
     s = store.state
     print("generation %d" % s.generation)
-    for number, first, last in s.ranges:
+    for number, first, last in s.ranges():
         print("pack %08x %d %d" % (number, first, last))
     for d, l in sorted(s.layers.items()):
         print("layer %s %d %d %d" % (text(d), l.tar_size, l.content_size, l.entries))
@@ -570,7 +579,7 @@ class Check:
             return None
 
     def pack_range(self, number, first, last):
-        for frame in self.store.packs.frames(first, last, number):
+        for frame in self.store.packs.frames(number, first, last):
             raw = self.attempt("frame", self.store.packs.body, frame.place)
             self.frames += 1
             self.bytes += len(raw[1]) if raw else 0
@@ -622,13 +631,16 @@ class Check:
 
     def all(self):
         store, s = self.store, self.store.state
-        for number, first, last in s.ranges:
+        for number, first, last in s.ranges():
             self.attempt("pack %08x" % number, self.pack_range, number, first, last)
         objects = self.attempt("tables", store.objects) or {}
         for digest, where in sorted(objects.items(), key=lambda x: x[1]):
             self.attempt("object %s" % digest.hex(), self.equals, digest, store.content(digest))
         for digest, layer in s.layers.items():
             where = "layer %s" % digest.hex()
+            if layer.flags & 8:
+                self.tell(where, "misses content")
+                continue
             self.attempt(where, self.equals, digest, store.tar(digest))
             if layer.tree.pack:
                 self.attempt(where, self.layer_tree, digest)
