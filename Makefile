@@ -89,8 +89,10 @@ FUZZ_DRIVER := $(if $(findstring fuzzer,$(SAN)),,$(O)/tests/fuzz/driver.o)
 $(FUZZERS): $(O)/tests/%: $(O)/tests/fuzz/%.o $(FUZZ_DRIVER) $(O)/libapp.a $(O)/libstore.a
 	$(LINK) $^ $(LIBS)
 
-$(HELPERS): $(O)/tests/%: $(O)/tests/lib/%.o
-	$(LINK) $^ $(LIBS)
+# libnfs is needed by this one only.
+HELPER_LIBS_nfswalk := -lnfs
+$(HELPERS): $(O)/tests/%: $(O)/tests/lib/%.o $(O)/libstore.a
+	$(LINK) $^ $(HELPER_LIBS_$*) $(LIBS)
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 .SECONDARY: $(UNITS:$(O)/tests/%=$(O)/tests/unit/%.o) $(FUZZERS:$(O)/tests/%=$(O)/tests/fuzz/%.o)
@@ -101,7 +103,8 @@ BUILD_PACKAGES := gcc libc6-dev make pkg-config scdoc fuse3 libfuse3-dev liblmdb
 	libarchive-dev libisal-dev libjansson-dev libzstd-dev libssl-dev libxxhash-dev
 DEMO_PACKAGES := debootstrap umoci
 TEST_PACKAGES := libcmocka-dev perl python3 umoci skopeo jq erofs-utils attr acl rsync \
-	zstd xz-utils bzip2 strace util-linux mount procps e2fsprogs git busybox-static
+	zstd xz-utils bzip2 strace util-linux mount procps e2fsprogs git busybox-static \
+	libnfs-dev iproute2
 CORPORA_PACKAGES := buildah skopeo umoci debootstrap jq python3 zstd \
 	$(if $(shell command -v npm),,npm)
 LINT_PACKAGES := git clang-format shellcheck codespell universal-ctags pmccabe
