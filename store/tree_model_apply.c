@@ -397,7 +397,7 @@ static int apply(struct tree_model *m, const struct tar_entry *e,
 {
 	tree_ref dir = TREE_ROOT;
 	struct split s;
-	bool special, opaque, meta;
+	bool special, opaque, meta = false;
 	int r = split_path(e->path, e->path_len, &s, err);
 
 	if (r < 0)
