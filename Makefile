@@ -84,8 +84,10 @@ FUZZ_DRIVER := $(if $(findstring fuzzer,$(SAN)),,$(O)/tests/fuzz/driver.o)
 $(FUZZERS): $(O)/tests/%: $(O)/tests/fuzz/%.o $(FUZZ_DRIVER) $(O)/libapp.a $(O)/libstore.a
 	$(LINK) $^ $(LIBS)
 
-$(HELPERS): $(O)/tests/%: $(O)/tests/lib/%.o
-	$(LINK) $^ $(LIBS)
+# libnfs is needed by this one only.
+HELPER_LIBS_nfswalk := -lnfs
+$(HELPERS): $(O)/tests/%: $(O)/tests/lib/%.o $(O)/libstore.a
+	$(LINK) $^ $(HELPER_LIBS_$*) $(LIBS)
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 .SECONDARY: $(UNITS:$(O)/tests/%=$(O)/tests/unit/%.o) $(FUZZERS:$(O)/tests/%=$(O)/tests/fuzz/%.o)
@@ -95,7 +97,8 @@ $(HELPERS): $(O)/tests/%: $(O)/tests/lib/%.o
 BUILD_PACKAGES := gcc make pkg-config libfuse3-dev fuse3 liblmdb-dev libarchive-dev \
 	libisal-dev libjansson-dev libzstd-dev libssl-dev libxxhash-dev
 TEST_PACKAGES := libcmocka-dev perl python3 umoci skopeo jq erofs-utils attr acl rsync \
-	zstd xz-utils strace util-linux procps git debootstrap busybox-static scdoc
+	zstd xz-utils strace util-linux procps git debootstrap busybox-static scdoc libnfs-dev \
+	iproute2
 
 deps:
 	@tests/lib/install.sh $(BUILD_PACKAGES) $(TEST_PACKAGES)
