@@ -91,6 +91,10 @@ struct catalog_object {
 int catalog_object_put(struct catalog_txn *t, struct catalog_object *objects, size_t count,
 		       struct err *err) MUST_CHECK;
 
+/* Missing is fine. */
+int catalog_object_remove(struct catalog_txn *t, const struct digest *d,
+			  struct err *err) MUST_CHECK;
+
 /* The only object whose digest starts with the BITS high bits of PREFIX (<= 64).
  * ERR_NOTFOUND; ERR_FAILED if there are two. */
 int catalog_object_by_prefix(struct catalog_txn *t, uint64_t prefix, unsigned bits,

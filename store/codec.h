@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Compression of frames: zstd, or raw where zstd gains nothing. The only user of libzstd
- * inside the store's own frames (inflate.c uses it too, for foreign layers).
+ * inside the store's own frames (inflate_zstd.c uses it too, for foreign layers).
  *
  * Every zstd frame is written with its content checksum and content size, so decoding
  * detects damage by itself; a pack frame's own checksum covers raw bodies.

@@ -62,6 +62,12 @@ int recipe_each(struct store *s, const struct pack_place *index, recipe_each_fn 
 int recipe_replay(struct store *s, const struct pack_place *index, recipe_each_fn *watch,
 		  void *arg, struct stream **ret, struct err *err) MUST_CHECK;
 
+/* As recipe_open, and tells WATCH as recipe_replay does: verify looks at single objects while
+ * the tar passes by. */
+int recipe_watch(struct store *s, struct objects *objects, const struct pack_place *index,
+		 recipe_each_fn *watch, void *arg, struct stream **ret,
+		 struct err *err) MUST_CHECK;
+
 /* Decoders of untrusted bytes, pure: the fuzz targets. ERR_CORRUPT. */
 int recipe_segment_decode(const uint8_t *bytes, size_t len, uint64_t at,
 			  recipe_each_fn *each, void *arg, struct err *err) MUST_CHECK;

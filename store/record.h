@@ -23,6 +23,7 @@ enum record_type {
 	RECORD_REF = 6,
 	RECORD_UNREF = 7,
 	RECORD_TREE = 8,
+	RECORD_DROP = 9,
 };
 
 /* Frames [from, to) of a pack are durable: their tables belong to the catalog. */
@@ -34,7 +35,10 @@ struct record_pack {
 enum layer_flags {
 	LAYER_UNRESOLVED_LINKS = 1, /* has hardlinks to lower layers */
 	LAYER_IMPLIED_DIRS = 2,	    /* has parents without an entry of their own */
-	LAYER_OVERLAY_LOOKALIKE = 4 /* has 0:0 devices or overlay xattrs as data */
+	LAYER_OVERLAY_LOOKALIKE = 4, /* has 0:0 devices or overlay xattrs as data */
+	/* Misses content: repair found it damaged. Its tree can be looked at, but importing it
+	 * again stores it anew. */
+	LAYER_DAMAGED = 8,
 };
 
 struct record_layer {
@@ -105,6 +109,12 @@ struct record_tree {
 	struct digest sha256;
 };
 
+/* The object is not to be had where it was so far (a chunked one that misses a chunk); a
+ * later PACK may bring it back. */
+struct record_drop {
+	struct digest object;
+};
+
 /* A decoded item; string pointers point into the decoded bytes or into `arena`. */
 struct record_item {
 	enum record_type type;
@@ -117,6 +127,7 @@ struct record_item {
 		struct record_ref ref;
 		struct record_unref unref;
 		struct record_tree tree;
+		struct record_drop drop;
 	};
 };
 

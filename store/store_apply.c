@@ -240,6 +240,8 @@ int store_apply_item(struct store_apply *a, const struct record_item *item,
 	case RECORD_TREE:
 		r = apply_tree(a->txn, &item->tree, err);
 		break;
+	case RECORD_DROP:
+		return catalog_object_remove(a->txn, &item->drop.object, err);
 	}
 	/* About something whose own record was lost: only after a salvage. */
 	return r == -ERR_NOTFOUND && a->skip_damage ? 0 : r;

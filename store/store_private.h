@@ -64,6 +64,10 @@ struct store_recover_options {
 	bool bodies;        /* read and check frames as a whole */
 	bool salvage;       /* stop at damage of the journal instead of failing */
 	uint64_t least_seq; /* a journal that ends before this commit has lost some */
+	/* If set, this one record instead of the journal, numbered SEQ. The catalog then
+	 * passes for stale until a journal with its content is there. */
+	const struct buf *items;
+	uint64_t seq;
 	pack_damaged_fn *damaged;
 	void *arg;
 };

@@ -111,9 +111,12 @@ static int fill_catalog(struct store *s, struct catalog *building,
 	};
 	int r = catalog_begin(building, true, &p.apply.txn, err);
 
-	if (r == 0 && s->journal)
+	if (r == 0 && o->items)
+		r = apply_record(&p, o->seq, o->items->data, o->items->len, 0, err);
+	else if (r == 0 && s->journal)
 		r = replay(&p, err);
-	*ret_salvaged = !s->journal || (r == -ERR_CORRUPT && !p.failed);
+	*ret_salvaged = !o->items &&
+			(!s->journal || (r == -ERR_CORRUPT && !p.failed));
 	if (*ret_salvaged && o->salvage)
 		r = 0;
 	else if (r == 0)

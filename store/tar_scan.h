@@ -52,11 +52,11 @@ struct tar_entry {
 
 struct tar_limits {
 	uint64_t entries;    /* 4,194,304 */
-	uint64_t bytes;	     /* of the tar, 1 TiB */
+	uint64_t bytes;      /* of the tar, 1 TiB */
 	uint64_t file_bytes; /* logical size of one sparse file, 64 GiB */
-	size_t pax_record;   /* 1 MiB: one PAX record or long name; all of an entry: 4 MiB */
-	size_t path;	     /* 4096 */
-	size_t name;	     /* 255: one path component */
+	size_t pax_record; /* 1 MiB: one PAX record or long name; all of an entry: 4 MiB */
+	size_t path;       /* 4096 */
+	size_t name;       /* 255: one path component */
 };
 
 void tar_limits_default(struct tar_limits *limits);
@@ -83,7 +83,7 @@ struct tar_sink {
 };
 
 struct tar_result {
-	uint64_t size;	  /* bytes of the tar, up to the end of the stream */
+	uint64_t size;    /* bytes of the tar, up to the end of the stream */
 	uint64_t entries; /* GNU/PAX extension headers not counted */
 };
 

@@ -20,16 +20,29 @@ typedef uint32_t tree_ref;
 #define TREE_ROOT 0u
 #define TREE_NONE UINT32_MAX
 
+/* Inodes (replaced ones count) and names that a model can have: beyond, ERR_LIMIT. */
+#define TREE_MODEL_INODES_MAX (1u << 24)
+#define TREE_MODEL_NAMES_MAX  (1u << 25)
+#define TREE_MODEL_PATH_MAX   4096
+#define TREE_MODEL_NAME_MAX   255
+
 enum tree_inode_flags {
-	TREE_OPAQUE = 1,     /* directory of a layer that hides everything below it */
-	TREE_IMPLIED = 2,    /* directory without an entry of its own: 0755 0:0, mtime 0 */
-	TREE_WHITEOUT = 4,   /* hides a name below; S_IFCHR 0:0 in the layer's tree */
-	TREE_UNRESOLVED = 8, /* hardlink to `link_path` of a lower layer: not shown in layers/ */
-	TREE_DEVICE_ZERO = 16, /* a character device 0:0 from the tar: data, no whiteout */
+	TREE_OPAQUE = 1,  /* directory of a layer that hides everything below it */
+	TREE_IMPLIED = 2, /* directory without an entry of its own: 0755 0:0, mtime 0, and
+			      * what is below says what it is. Not set where the layer itself
+			      * removes what is below (".wh.D" with "D/x"): such a directory
+			      * is made anew, with just these attributes */
+	TREE_WHITEOUT = 4, /* hides a name below; S_IFCHR 0:0 in the layer's tree */
+	TREE_UNRESOLVED =
+		8, /* hardlink to a path of a lower layer (attr.link): S_IFREG without
+			      * content, not shown in layers/ */
+	TREE_DEVICE_ZERO =
+		16, /* a character device 0:0 from the tar: data, no whiteout */
 };
 
 struct tree_xattr {
-	const char *name; /* full name, escaping applied (DESIGN: trusted.overlay.X of a tar
+	const char
+		*name; /* full name, escaping applied (DESIGN: trusted.overlay.X of a tar
 			   * is trusted.overlay.overlay.X here), NUL-terminated */
 	const void *value;
 	uint32_t value_len;
@@ -41,11 +54,13 @@ struct tree_attr {
 	int64_t mtime;
 	uint32_t mtime_nsec;
 	uint32_t rdev_major, rdev_minor;
-	uint64_t size;		/* files: content; symlinks: target length */
-	uint32_t flags;		/* enum tree_inode_flags */
-	struct digest digest;	/* files with size > 0 */
-	const char *link;	/* symlink target; TREE_UNRESOLVED: path of the link's target */
-	const struct tree_xattr *xattrs;
+	uint64_t size;        /* files: content; symlinks: target length */
+	uint32_t flags;       /* enum tree_inode_flags */
+	struct digest digest; /* files with size > 0 */
+	const char *link; /* symlink target; TREE_UNRESOLVED: path of the link's target,
+				 * relative to the root, cleaned, symlinks of the layer followed */
+	const struct tree_xattr
+		*xattrs; /* from the model: sorted by name, no name twice */
 	uint32_t xattr_count;
 };
 
@@ -65,18 +80,19 @@ AUTO_DEFINE(tree_model, struct tree_model, tree_model_free)
  *    paths over 4096 are ERR_INVALID / ERR_LIMIT; an entry for the root sets its attributes;
  *  - ".wh.NAME" becomes a whiteout, unless the layer itself has NAME (before or after): then
  *    the whiteout only makes a directory NAME opaque; ".wh..wh..opq" makes the directory
- *    opaque; other ".wh..wh.*" are ignored; ".wh." alone is ERR_INVALID;
+ *    opaque; other ".wh..wh.*" are ignored with all below them, only files in
+ *    ".wh..wh.plnk/" can be the target of hardlinks (aufs); ".wh." alone is ERR_INVALID;
  *  - missing parents are made (TREE_IMPLIED); a parent that is a symlink within this layer is
- *    followed inside the root (40 links at most); a parent that is another non-directory is
- *    replaced by a directory;
+ *    followed inside the root (40 links at most, else ERR_INVALID); a parent that is another
+ *    non-directory is replaced by a directory;
  *  - a directory over a directory replaces attributes and keeps children; anything else over
  *    anything else replaces it; a directory over a non-directory of this layer is opaque;
  *  - a hardlink to a name of this layer joins that inode (its own header's attributes are
  *    ignored); to a name that the layer does not have: TREE_UNRESOLVED; to a directory:
  *    ERR_INVALID;
  *  - xattrs: trusted.overlay.* escaped; character devices 0:0 flagged TREE_DEVICE_ZERO.
- * DIGEST is the content's for files with size > 0. *ret (may be NULL): the inode, TREE_NONE if
- * none was made (whiteouts). */
+ * DIGEST is the content's for files with size > 0. *ret (may be NULL): the inode (of a
+ * hardlink: the one it joined), TREE_NONE if there is none (whiteouts, ignored entries). */
 int tree_model_apply(struct tree_model *m, const struct tar_entry *e,
 		     const struct digest *digest, tree_ref *ret,
 		     struct err *err) MUST_CHECK;
@@ -89,10 +105,12 @@ void tree_model_set_digest(struct tree_model *m, tree_ref inode, const struct di
 /* Looks up NAME in DIR. TREE_NONE if missing. */
 tree_ref tree_model_lookup(struct tree_model *m, tree_ref dir, const char *name,
 			   size_t len);
-/* A new inode (strings, xattrs copied), with no name yet. */
+/* A new inode (strings, xattrs copied), with no name yet. Nothing is escaped here. Of xattrs
+ * with the same name the last one counts. */
 int tree_model_inode(struct tree_model *m, const struct tree_attr *attr, tree_ref *ret,
 		     struct err *err) MUST_CHECK;
-/* Gives INODE the name NAME in DIR, replacing (with everything below) what had it. */
+/* Gives INODE the name NAME in DIR, replacing (with everything below) what had it. A
+ * directory has one name at most. ERR_LIMIT: the path is over 4096 bytes long. */
 int tree_model_link(struct tree_model *m, tree_ref dir, const char *name, size_t len,
 		    tree_ref inode, struct err *err) MUST_CHECK;
 /* Takes a name away, with everything below it; missing is fine. */
@@ -102,16 +120,23 @@ void tree_model_get(struct tree_model *m, tree_ref inode, struct tree_attr *ret)
 /* Replaces attributes (mode type unchanged) and xattrs. */
 int tree_model_set(struct tree_model *m, tree_ref inode, const struct tree_attr *attr,
 		   struct err *err) MUST_CHECK;
+/* Names of a non-directory; of a directory 2 and one more for each directory in it. */
 uint32_t tree_model_nlink(struct tree_model *m, tree_ref inode);
 uint32_t tree_model_count(struct tree_model *m); /* inodes reachable from the root */
+/* Every tree_ref is below this: the size of an array with one item per inode. */
+uint32_t tree_model_refs(struct tree_model *m);
+uint32_t tree_model_children(struct tree_model *m, tree_ref dir); /* names in DIR */
 
-/* Children in no particular order. */
+/* Children in no particular order; names are not NUL-terminated and live as long as the
+ * model. EACH must not change the tree; what it returns, if not 0, ends the walk and is
+ * returned. */
 typedef int tree_model_fn(void *arg, const char *name, size_t len, tree_ref inode,
 			  struct err *err);
 int tree_model_each(struct tree_model *m, tree_ref dir, tree_model_fn *each, void *arg,
 		    struct err *err) MUST_CHECK;
 
-/* What the layer needs to say about itself: enum layer_flags (record.h). */
+/* What the layer needs to say about itself: enum layer_flags (record.h). The root does not
+ * count as an implied directory: hardly any layer has an entry for it. */
 uint32_t tree_model_layer_flags(struct tree_model *m);
 
 #endif

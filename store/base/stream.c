@@ -3,6 +3,7 @@
 #include "store/base/stream.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 
 struct fd_stream {
@@ -13,6 +14,19 @@ struct fd_stream {
 	uint64_t left; /* UINT64_MAX: unknown, until the end of the file */
 	char what[256];
 };
+
+/* A pipe may stay silent for ever. This is the one place where a thread that reads ahead
+ * (stream_ahead.c) may be cancelled: nothing is held here. */
+static ssize_t read_pipe(int fd, void *data, size_t cap)
+{
+	ssize_t n;
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
+	n = read(fd, data, cap);
+	pthread_setcancelstate(state, NULL);
+	return n;
+}
 
 static int fd_stream_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
 			  struct err *err)
@@ -29,7 +43,7 @@ static int fd_stream_read(struct stream *s, void *data, size_t cap, size_t *ret_
 	}
 	do
 		n = f->seekable ? pread(f->fd, data, cap, (off_t)f->pos)
-				: read(f->fd, data, cap);
+				: read_pipe(f->fd, data, cap);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_sys(err, errno, "cannot read '%s'", f->what);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Walks a model once and numbers what it finds, without recursion. */
+#include "store/tree_order.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/tree_format.h"
+
+/* The arrays are bounded by the model that they mirror. */
+#define ARRAY_MAX (SIZE_MAX / 4)
+
+struct walk {
+	struct tree_model *m;
+	struct tree_order *o;
+	struct buf known; /* u32 by tree_ref: number of the inode plus one, 0 unknown */
+	struct buf open;  /* u32: directories not yet listed, the next one last */
+};
+
+/* ---- entries of one directory ---- */
+
+static uint64_t key_of(const char *name, size_t len)
+{
+	uint8_t bytes[8] = {0};
+	uint64_t key;
+
+	memcpy(bytes, name, len < 8 ? len : 8);
+	memcpy(&key, bytes, 8);
+	return be64toh(key);
+}
+
+static int entry_add(struct tree_order *o, const char *name, size_t len, uint32_t inode,
+		     struct err *err)
+{
+	const struct tree_order_entry e = {name, key_of(name, len), (uint32_t)len, inode};
+	int r = buf_append(&o->entry_buf, &e, sizeof(e), err);
+
+	o->entries = (struct tree_order_entry *)(void *)o->entry_buf.data;
+	if (r == 0)
+		o->entry_count++;
+	return r;
+}
+
+/* For a start, `inode` is the model's. */
+static int on_child(void *arg, const char *name, size_t len, tree_ref inode,
+		    struct err *err)
+{
+	if (len == 0 || len > TREE_NAME_MAX)
+		return err_set(err, ERR_LIMIT, "'%.*s': name of %zu bytes",
+			       (int)(len < 80 ? len : 80), name, len);
+	return entry_add(arg, name, len, inode, err);
+}
+
+static int compare_entries(const void *left, const void *right)
+{
+	const struct tree_order_entry *a = left, *b = right;
+	int c;
+
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
+	c = memcmp(a->name, b->name, a->len < b->len ? a->len : b->len);
+	return c ? c : (a->len > b->len) - (a->len < b->len);
+}
+
+/* ---- inodes ---- */
+
+static int known_slot(struct walk *w, tree_ref ref, uint32_t **ret, struct err *err)
+{
+	size_t end = ((size_t)ref + 1) * sizeof(**ret);
+	int r = 0;
+
+	if (end > w->known.len)
+		r = buf_append_zeros(&w->known, end - w->known.len, err);
+	if (r == 0)
+		*ret = (uint32_t *)(void *)w->known.data + ref;
+	return r;
+}
+
+static int inode_add(struct walk *w, tree_ref ref, uint32_t parent, uint32_t entry,
+		     struct err *err)
+{
+	struct tree_order *o = w->o;
+	struct tree_order_inode inode = {.ref = ref, .parent = parent, .entry = entry};
+	struct tree_order_dir dir = {.inode = o->inode_count};
+	struct tree_attr attr;
+	int r;
+
+	tree_model_get(w->m, ref, &attr);
+	inode.mode = attr.mode;
+	r = buf_append(&o->inode_buf, &inode, sizeof(inode), err);
+	if (r == 0 && S_ISDIR(attr.mode)) {
+		r = buf_append(&o->dir_buf, &dir, sizeof(dir), err);
+		o->dirs = (struct tree_order_dir *)(void *)o->dir_buf.data;
+		o->dir_count += r == 0;
+	}
+	o->inodes = (struct tree_order_inode *)(void *)o->inode_buf.data;
+	o->inode_count += r == 0;
+	return r;
+}
+
+/* From the model's inode to ours, which is made when it is met first. */
+static int resolve(struct walk *w, uint32_t dir, uint32_t entry, struct err *err)
+{
+	struct tree_order *o = w->o;
+	struct tree_order_entry *e = &o->entries[entry];
+	char path[TREE_ORDER_PATH_SIZE];
+	uint32_t *known;
+	int r = known_slot(w, e->inode, &known, err);
+
+	if (r == 0 && *known == 0) {
+		r = inode_add(w, e->inode, dir, entry, err);
+		if (r == 0)
+			*known = o->inode_count;
+	} else if (r == 0 && S_ISDIR(o->inodes[*known - 1].mode)) {
+		r = err_set(err, ERR_INVALID, "'%s': directory with a second name",
+			    tree_order_path(o, *known - 1, path));
+	}
+	if (r == 0)
+		e->inode = *known - 1;
+	return r;
+}
+
+/* ---- the walk ---- */
+
+static bool is_dots(const struct tree_order_entry *e)
+{
+	return e->name[0] == '.' && (e->len == 1 || (e->len == 2 && e->name[1] == '.'));
+}
+
+static int list_dir(struct walk *w, uint32_t number, struct err *err)
+{
+	struct tree_order *o = w->o;
+	uint32_t inode = o->dirs[number].inode, first = o->entry_count;
+	int r = tree_model_each(w->m, o->inodes[inode].ref, on_child, o, err);
+
+	if (r == 0)
+		r = entry_add(o, ".", 1, inode, err);
+	if (r == 0)
+		r = entry_add(o, "..", 2, o->inodes[inode].parent, err);
+	if (r < 0)
+		return r;
+	qsort(o->entries + first, o->entry_count - first, sizeof(*o->entries),
+	      compare_entries);
+	for (uint32_t i = first; i < o->entry_count && r == 0; i++) {
+		if (!is_dots(&o->entries[i]))
+			r = resolve(w, inode, i, err);
+		if (r == 0)
+			o->inodes[o->entries[i].inode].nlink++;
+	}
+	o->dirs[number].first = first;
+	o->dirs[number].count = o->entry_count - first;
+	return r;
+}
+
+static int walk(struct walk *w, struct err *err)
+{
+	struct tree_order *o = w->o;
+	uint32_t *known;
+	int r = known_slot(w, TREE_ROOT, &known, err);
+
+	if (r == 0)
+		r = inode_add(w, TREE_ROOT, 0, 0, err);
+	if (r == 0) {
+		*known = 1;
+		r = buf_append_zeros(&w->open, sizeof(uint32_t), err);
+	}
+	while (r == 0 && w->open.len > 0) {
+		uint32_t next, before = o->dir_count;
+
+		w->open.len -= sizeof(next);
+		memcpy(&next, w->open.data + w->open.len, sizeof(next));
+		r = list_dir(w, next, err);
+		for (uint32_t i = o->dir_count; i > before && r == 0; i--) {
+			const uint32_t dir = i - 1;
+
+			r = buf_append(&w->open, &dir, sizeof(dir), err);
+		}
+	}
+	return r;
+}
+
+int tree_order_make(struct tree_model *m, struct tree_order *ret, struct err *err)
+{
+	struct walk w = {.m = m, .o = ret};
+	int r;
+
+	*ret = (struct tree_order){0};
+	buf_init(&ret->entry_buf, ARRAY_MAX);
+	buf_init(&ret->inode_buf, ARRAY_MAX);
+	buf_init(&ret->dir_buf, ARRAY_MAX);
+	buf_init(&w.known, ARRAY_MAX);
+	buf_init(&w.open, ARRAY_MAX);
+	r = walk(&w, err);
+	buf_release(&w.known);
+	buf_release(&w.open);
+	return r;
+}
+
+void tree_order_release(struct tree_order *o)
+{
+	buf_release(&o->entry_buf);
+	buf_release(&o->inode_buf);
+	buf_release(&o->dir_buf);
+}
+
+const char *tree_order_path(const struct tree_order *o, uint32_t inode,
+			    char text[TREE_ORDER_PATH_SIZE])
+{
+	char *p = text + TREE_ORDER_PATH_SIZE - 1;
+
+	*p = '\0';
+	if (inode == 0)
+		*--p = '/';
+	for (; inode != 0; inode = o->inodes[inode].parent) {
+		const struct tree_order_entry *e = &o->entries[o->inodes[inode].entry];
+
+		if ((size_t)(p - text) < e->len + 1 + 3) {
+			p -= 3;
+			memcpy(p, "...", 3);
+			break;
+		}
+		p -= e->len;
+		memcpy(p, e->name, e->len);
+		*--p = '/';
+	}
+	return p;
+}
