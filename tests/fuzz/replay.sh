@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Replays every fuzz corpus through its target: corpora are regression tests.
 cd "$(dirname "$0")/../.." || exit 1
 BIN=${BIN:-build/release}
