@@ -228,6 +228,7 @@ static int hash_object(struct layers *l, const struct check_large *large,
 		       struct hasher *h, struct err *err)
 {
 	auto_free uint8_t *block = malloc(BLOCK);
+	char hex[DIGEST_HEX_SIZE];
 	size_t len;
 	int r = 0;
 
@@ -239,7 +240,8 @@ static int hash_object(struct layers *l, const struct check_large *large,
 		r = objects_read(l->objects, &large->digest, off, block, BLOCK, &len,
 				 err);
 		if (r == 0 && len == 0)
-			r = err_set(err, ERR_CORRUPT, "it ends early");
+			r = err_set(err, ERR_CORRUPT, "object %s: it ends early",
+				    digest_hex(&large->digest, hex));
 		if (r == 0)
 			hasher_update(h, block, len);
 	}
@@ -251,7 +253,6 @@ static int check_one_large(void *arg, size_t number, struct err *err)
 	struct layers *l = arg;
 	const struct check_large *large = digest_map_entry(l->large, (uint32_t)number);
 	auto_hasher struct hasher *h = NULL;
-	char text[DIGEST_TEXT_SIZE];
 	int r;
 
 	if (large->done)
@@ -262,8 +263,7 @@ static int check_one_large(void *arg, size_t number, struct err *err)
 	if (r == 0)
 		judge_large(l, &large->digest, h);
 	else
-		r = check_judge(l->report, r, err, "object %s",
-				digest_format(&large->digest, text));
+		r = check_judge(l->report, r, err, "%s", ""); /* it names the object */
 	return r;
 }
 

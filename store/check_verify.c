@@ -48,7 +48,7 @@ static int compare(struct verify *v, bool *ret_again, struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	struct store *s = v->store;
-	uint64_t seq;
+	uint64_t seq = 0;
 	int r = begin(v, &t, &seq, err);
 
 	if (r == 0)
