@@ -292,6 +292,8 @@ static int tell_entry(struct scan *s, const struct tar_raw_entry *e)
 	if (r < 0)
 		return r;
 	out.xattrs = tar_attr_list(&s->attr, &out.xattr_count);
+	if (s->attr.has_mode)
+		out.mode = (out.mode & ~0777u) | s->attr.mode;
 	return s->sink->entry(s->sink->arg, &out, s->err);
 }
 
