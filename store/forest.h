@@ -50,8 +50,8 @@ struct forest_tree {
 int forest_get(struct forest *f, uint32_t number, struct forest_tree **ret,
 	       struct err *err) MUST_CHECK;
 /* By what it is of. ERR_NOTFOUND. */
-int forest_get_layer(struct forest *f, const struct digest *diffid, struct forest_tree **ret,
-		     struct err *err) MUST_CHECK;
+int forest_get_layer(struct forest *f, const struct digest *diffid,
+		     struct forest_tree **ret, struct err *err) MUST_CHECK;
 int forest_get_chain(struct forest *f, const struct digest *chainid,
 		     struct forest_tree **ret, struct err *err) MUST_CHECK;
 void forest_put(struct forest *f, struct forest_tree *t); /* NULL is ignored */
