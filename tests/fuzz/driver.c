@@ -1,82 +1,85 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Runs a fuzz target over files and directories of files, where libFuzzer is not: what was
- * found once stays a test. Prints how many inputs there were.
- */
-#include <dirent.h>
-#include <err.h>
-#include <fcntl.h>
+ * main() of a fuzz target that is built without libFuzzer: runs it once over each file given,
+ * and over each file below the directories given, in the order of their names. Options of
+ * libFuzzer (-runs=0) are passed over. */
+#include <ftw.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "store/base/io.h"
+
+#define FILE_MAX (64u << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static unsigned inputs;
+/* nftw has no argument for its callback. */
+static struct {
+	char **items;
+	size_t count;
+} paths;
 
-static void run(int fd, const char *name, size_t size)
+static int add_path(const char *path, const struct stat *st, int type, struct FTW *at)
 {
-	/* Exactly as large as the input, so that a sanitizer sees a byte too many. */
-	uint8_t *data = malloc(size ? size : 1);
-	size_t at = 0;
+	char **items;
 
-	if (!data)
-		errx(2, "out of memory");
-	while (at < size) {
-		ssize_t n = read(fd, data + at, size - at);
-
-		if (n <= 0)
-			err(2, "cannot read '%s'", name);
-		at += (size_t)n;
-	}
-	LLVMFuzzerTestOneInput(data, size);
-	free(data);
-	inputs++;
+	(void)at;
+	if (type != FTW_F || !S_ISREG(st->st_mode))
+		return 0;
+	items = reallocarray(paths.items, paths.count + 1, sizeof(*items));
+	if (!items)
+		return -1;
+	paths.items = items;
+	items[paths.count] = strdup(path);
+	return items[paths.count] ? (paths.count++, 0) : -1;
 }
 
-static void run_at(int dir, const char *name)
+static int compare(const void *a, const void *b)
 {
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		err(2, "cannot open '%s'", name);
-	if (S_ISREG(st.st_mode))
-		run(fd, name, (size_t)st.st_size);
-	close(fd);
+	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void run_directory(const char *path)
+/* The input lies in memory of exactly its size: reads behind it are seen by sanitizers. */
+static int run_file(const char *path, struct err *err)
 {
-	struct dirent **names;
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int n = scandir(path, &names, NULL, alphasort);
+	auto_buf struct buf content;
+	auto_free uint8_t *exact = NULL;
+	int r;
 
-	if (dir < 0 || n < 0)
-		err(2, "cannot read '%s'", path);
-	for (int i = 0; i < n; i++) {
-		if (names[i]->d_name[0] != '.')
-			run_at(dir, names[i]->d_name);
-		free(names[i]);
-	}
-	free(names);
-	close(dir);
+	buf_init(&content, FILE_MAX);
+	r = io_read_file(AT_FDCWD, path, &content, err);
+	if (r < 0)
+		return r;
+	exact = malloc(content.len ? content.len : 1);
+	if (!exact)
+		return err_nomem(err);
+	if (content.len)
+		memcpy(exact, content.data, content.len);
+	LLVMFuzzerTestOneInput(exact, content.len);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++) {
-		struct stat st;
+	struct err err = {0};
+	size_t done = 0;
 
-		if (stat(argv[i], &st) < 0)
-			err(2, "cannot open '%s'", argv[i]);
-		if (S_ISDIR(st.st_mode))
-			run_directory(argv[i]);
-		else
-			run_at(AT_FDCWD, argv[i]);
+	for (int i = 1; i < argc; i++)
+		if (argv[i][0] != '-' && nftw(argv[i], add_path, 16, FTW_PHYS) != 0) {
+			fprintf(stderr, "cannot list '%s'\n", argv[i]);
+			return 1;
+		}
+	if (paths.count)
+		qsort(paths.items, paths.count, sizeof(*paths.items), compare);
+	for (; done < paths.count; done++) {
+		if (run_file(paths.items[done], &err) < 0) {
+			fprintf(stderr, "%s\n", err.msg);
+			return 1;
+		}
+		free(paths.items[done]);
 	}
-	printf("%u inputs\n", inputs);
-	return inputs ? 0 : 1;
+	free(paths.items);
+	printf("%zu inputs\n", done);
+	return done ? 0 : 1;
 }
