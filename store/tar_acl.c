@@ -110,26 +110,47 @@ static int encode(const struct item *items, size_t count, struct buf *out,
 	return r;
 }
 
+/* The mask stands where the group's permissions were. */
+static uint32_t mode_of(const struct item *items, size_t count)
+{
+	uint32_t mode = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (items[i].tag == USER_OBJ)
+			mode |= items[i].perm << 6;
+		else if (items[i].tag == GROUP_OBJ)
+			mode |= items[i].perm << 3;
+		else if (items[i].tag == MASK)
+			mode = (mode & ~070u) | items[i].perm << 3;
+		else if (items[i].tag == OTHER)
+			mode |= items[i].perm;
+	}
+	return mode;
+}
+
 int tar_acl_value(struct archive_entry *entry, bool defaults, struct buf *out,
-		  struct err *err)
+		  uint32_t *ret_mode, struct err *err)
 {
 	int type =
 		defaults ? ARCHIVE_ENTRY_ACL_TYPE_DEFAULT : ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
+	const struct item *list;
 	auto_buf struct buf items;
 	size_t count;
 	bool valid;
 	int r;
 
+	buf_init(&items, 8u << 20);
 	buf_clear(out);
 	if (archive_entry_acl_reset(entry, type) <= 0)
 		return 0;
-	buf_init(&items, 8u << 20);
 	r = collect(entry, type, &items, &valid, err);
 	if (r < 0 || !valid || items.len == 0)
 		return r;
 	count = items.len / sizeof(struct item);
 	qsort(items.data, count, sizeof(struct item), item_cmp);
-	if (!is_valid((const struct item *)(const void *)items.data, count))
+	list = (const struct item *)(const void *)items.data;
+	if (!is_valid(list, count))
 		return 0;
-	return encode((const struct item *)(const void *)items.data, count, out, err);
+	*ret_mode = mode_of(list, count);
+	return encode(list, count, out, err);
 }

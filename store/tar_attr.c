@@ -76,13 +76,18 @@ static int add_acl(struct tar_attr *a, struct archive_entry *entry, bool default
 	const char *name =
 		defaults ? "system.posix_acl_default" : "system.posix_acl_access";
 	struct buf *value = defaults ? &a->defaults : &a->access;
+	uint32_t mode;
 	int r;
 
 	if (has(a, name))
 		return 0;
-	r = tar_acl_value(entry, defaults, value, err);
+	r = tar_acl_value(entry, defaults, value, &mode, err);
 	if (r < 0 || value->len == 0)
 		return r;
+	if (!defaults) {
+		a->has_mode = true;
+		a->mode = mode;
+	}
 	r = add(a, name, value->data, value->len, err);
 	return r < 0 ? r : sort(a, err);
 }
@@ -92,6 +97,7 @@ int tar_attr_read(struct tar_attr *a, struct archive_entry *entry, struct err *e
 	int r = 0;
 
 	buf_clear(&a->list);
+	a->has_mode = false;
 	if (archive_entry_xattr_reset(entry) > 0) {
 		const char *name;
 		const void *value;

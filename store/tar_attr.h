@@ -12,6 +12,8 @@ struct archive_entry;
 struct tar_attr {
 	struct buf list;             /* struct tar_xattr, sorted by name, no name twice */
 	struct buf access, defaults; /* values of the ACLs */
+	bool has_mode;               /* an access ACL came as text: it rules the ... */
+	uint32_t mode;               /* ... lower nine bits of the mode */
 };
 
 void tar_attr_init(struct tar_attr *a);

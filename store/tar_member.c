@@ -8,18 +8,16 @@
 
 #define OCTAL_SIZE_MAX 077777777777u /* a larger size does not fit into a header */
 
-/* libarchive reads no longer ones. It also counts how many stand in a row. */
-#define BODY_MAX       (1u << 20)
-#define EXTENSIONS_MAX 16u
+#define EXTENSIONS_MAX 16u /* libarchive, too, counts how many stand in a row */
 
 void tar_member_init(struct tar_member *m)
 {
 	*m = (struct tar_member){.extensions = 0};
 	tar_sparse_init(&m->sparse);
-	buf_init(&m->records, BODY_MAX);
-	buf_init(&m->defaults, BODY_MAX);
-	buf_init(&m->long_name, BODY_MAX);
-	buf_init(&m->long_link, BODY_MAX);
+	buf_init(&m->records, TAR_MEMBER_BODY_MAX);
+	buf_init(&m->defaults, TAR_MEMBER_BODY_MAX);
+	buf_init(&m->long_name, TAR_MEMBER_BODY_MAX + 1); /* and a NUL */
+	buf_init(&m->long_link, TAR_MEMBER_BODY_MAX + 1);
 }
 
 void tar_member_release(struct tar_member *m)
@@ -85,7 +83,19 @@ static int long_name_check(struct buf *b, struct err *err)
 	if (len == 0)
 		return err_set(err, ERR_INVALID, "a long name is empty");
 	b->len = len;
+	if (buf_reserve(b, 1, err) < 0)
+		return -ERR_NOMEM;
+	b->data[len] = '\0';
 	return 0;
+}
+
+/* Ends a text of the x header where its newline stood. */
+static void terminate(struct tar_member *m, struct tar_text t)
+{
+	if (t.p)
+		m->records
+			.data[(const uint8_t *)t.p - m->records.data + (ptrdiff_t)t.len] =
+			0;
 }
 
 int tar_member_extended(struct tar_member *m, char type, size_t record_max,
@@ -95,8 +105,12 @@ int tar_member_extended(struct tar_member *m, char type, size_t record_max,
 
 	switch (type) {
 	case 'x':
-		return tar_pax_parse(m->records.data, m->records.len, record_max, &m->pax,
-				     &m->sparse, err);
+		r = tar_pax_parse(m->records.data, m->records.len, record_max, &m->pax,
+				  &m->sparse, err);
+		terminate(m, m->pax.path);
+		terminate(m, m->pax.link);
+		terminate(m, m->pax.sparse_name);
+		return r;
 	case 'g':
 		r = tar_pax_parse_global(m->defaults.data, m->defaults.len, record_max,
 					 &m->global, err);

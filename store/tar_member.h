@@ -9,6 +9,9 @@
 #include "store/tar_pax.h"
 #include "store/tar_raw.h"
 
+/* Bytes of an extension's body; libarchive reads no longer ones. */
+#define TAR_MEMBER_BODY_MAX (1 << 20)
+
 struct tar_member {
 	struct tar_pax global; /* stays; all else is of one entry */
 	struct tar_pax pax;

@@ -113,7 +113,7 @@ static int begin_extension(struct tar_raw *t, const struct tar_block *b, struct 
 	r = tar_member_extend(&t->member, b->type, &t->body, err);
 	if (r < 0)
 		return r;
-	if ((uint64_t)size > t->body->max ||
+	if (size > TAR_MEMBER_BODY_MAX ||
 	    ((b->type == 'L' || b->type == 'K') && (uint64_t)size > t->limits.pax_record))
 		return err_set(err, ERR_LIMIT,
 			       "entry %llu has an extension header of %lld bytes",
@@ -198,7 +198,7 @@ static int on_header(struct tar_raw *t, const uint8_t *block, struct err *err)
 	const struct tar_block *b = (const struct tar_block *)block;
 
 	if (tar_block_is_zero(block)) {
-		if (tar_member_is_open(&t->member))
+		if (t->open && tar_member_is_open(&t->member))
 			return err_set(err, ERR_INVALID,
 				       "it ends after an extension header");
 		t->state = LONE_ZERO;
@@ -467,7 +467,8 @@ int tar_raw_finish(struct tar_raw *t, struct err *err)
 	if (t->state == LINK && t->filled == 0)
 		return on_link(t, NULL, err);
 	if (t->state == END || (t->state == LONE_ZERO && partial_is_zero(t)) ||
-	    (t->state == HEADER && t->filled == 0 && !tar_member_is_open(&t->member)))
+	    (t->state == HEADER && t->filled == 0 &&
+	     !(t->open && tar_member_is_open(&t->member))))
 		return 0;
 	return err_set(err, ERR_INVALID, "it is cut short after %llu bytes",
 		       (unsigned long long)(t->at));

@@ -24,8 +24,8 @@ struct tar_raw_entry {
 	uint64_t size;         /* logical size of a file's content, 0 for all others */
 	enum tar_type type;
 	bool sparse;
-	char typeflag; /* as in the header */
-	const char *path;
+	char typeflag;    /* as in the header */
+	const char *path; /* both NUL-terminated */
 	size_t path_len;
 	const char *link;
 	size_t link_len;

@@ -128,10 +128,11 @@ static int on_literal(void *arg, const void *data, size_t len, struct err *err)
 	return 0;
 }
 
-static int on_payload(void *arg, uint64_t ordinal, const void *data, size_t len,
-		      struct err *err)
+static int on_payload(void *arg, uint64_t ordinal, uint64_t off, const void *data,
+		      size_t len, struct err *err)
 {
 	(void)ordinal;
+	(void)off;
 	return on_literal(arg, data, len, err);
 }
 
