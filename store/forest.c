@@ -58,10 +58,12 @@ static int wrap_image(const struct catalog_tree *known, struct forest_image *ima
 	return 0;
 }
 
-/* Builds the image; where the writer is the one of the journal, so should be the bytes. */
+/* Builds the image. If the writer is the one of the journal, so should the bytes be: else the
+ * frames are wrong, and the recipes are asked, if they can be read. */
 static int build(struct forest *f, const struct catalog_tree *known, struct buf *out,
 		 struct digest *ret_sha256, struct err *err)
 {
+	auto_buf struct buf again = {0};
 	int r = forest_build(f->store, known, false, out, err);
 
 	if (r < 0)
@@ -70,11 +72,14 @@ static int build(struct forest *f, const struct catalog_tree *known, struct buf 
 	if (known->version != TREE_WRITER_VERSION ||
 	    digest_equal(ret_sha256, &known->sha256))
 		return 0;
-	buf_clear(out);
-	r = forest_build(f->store, known, true, out, err);
-	if (r == 0)
+	buf_init(&again, LAYER_TREE_MAX);
+	if (forest_build(f->store, known, true, &again, NULL) == 0) {
+		buf_release(out);
+		*out = again;
+		again = (struct buf){0};
 		digest_of(out->data, out->len, ret_sha256);
-	return r;
+	}
+	return 0;
 }
 
 static int replaced(uint32_t number, struct err *err)
