@@ -198,6 +198,9 @@ static int decode_some(struct gzip *z, uint8_t *out, size_t cap, size_t *ret_len
 	if (*ret_len)
 		z->empty = 0;
 	z->pending = st->avail_out == 0;
+	/* A reference to before the start is counted as output, but nothing was written. */
+	if (r == ISAL_INVALID_LOOKBACK)
+		*ret_len = 0;
 	if (r != ISAL_DECOMP_OK)
 		return bad_data(r, err);
 	if (st->block_state == ISAL_BLOCK_FINISH)
