@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Makes OCI image layouts for the tests: good ones and hostile ones.
 
 usage: mkimage.py layered DIR [TAG]     three layers with every kind of entry

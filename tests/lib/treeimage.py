@@ -9,6 +9,7 @@ A line: PATH TYPE MODE UID GID SIZE MTIME NLINK CONTENT [XATTR=HEX ...]
 SHA-256 of a file that is not empty, target of a link, MAJOR:MINOR of a device. "-": does not
 apply. Bytes outside of printable ASCII, blanks and backslashes are \\xNN.
 """
+import ctypes
 import hashlib
 import os
 import stat
@@ -24,6 +25,18 @@ TYPES = {stat.S_IFREG: 1, stat.S_IFDIR: 2, stat.S_IFCHR: 3, stat.S_IFBLK: 4, sta
          stat.S_IFSOCK: 6, stat.S_IFLNK: 7}
 LETTERS = {stat.S_IFREG: "f", stat.S_IFDIR: "d", stat.S_IFCHR: "c", stat.S_IFBLK: "b",
            stat.S_IFIFO: "p", stat.S_IFSOCK: "s", stat.S_IFLNK: "l"}
+
+
+class Hash128(ctypes.Structure):
+    _fields_ = [("low", ctypes.c_uint64), ("high", ctypes.c_uint64)]
+
+
+def xxh128(data):
+    xxh = ctypes.CDLL("libxxhash.so.0")
+    xxh.XXH3_128bits.restype = Hash128
+    xxh.XXH3_128bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+    h = xxh.XXH3_128bits(data, len(data))
+    return struct.pack(">QQ", h.high, h.low)
 
 
 class Damage(Exception):
@@ -66,8 +79,9 @@ class Node:
             self.file(image)
 
     def file(self, image):
-        need(self.layout == CHUNKS and self.union == 31, "layout of file %d" % self.nid)
-        count = (self.size + (1 << 43) - 1) >> 43
+        bits = min(max((self.size - 1).bit_length() - 12, 0), 31)
+        need(self.layout == CHUNKS and self.union == bits, "layout of file %d" % self.nid)
+        count = ((self.size - 1) >> (12 + bits)) + 1
         holes = image.data[self.tail:self.tail + 4 * count]
         need(holes == b"\xff" * (4 * count), "chunk map of file %d" % self.nid)
         need(len(self.xattrs) >= 2 and self.xattrs[0][0] == b"trusted.overlay.redirect" and
@@ -97,7 +111,7 @@ class TreeImage:
         incompat = struct.unpack_from("<I", data, 1024 + 80)[0]
         need((magic, compat, bits, root, incompat) == (0xE0F5E1E2, 2, 12, 36, 4), "superblock")
         need(inodes == self.inodes and blocks == length // BLOCK, "superblock: counts")
-        need(data[1072:1088] == hashlib.sha256(data[1152:]).digest()[:16], "superblock: UUID")
+        need(data[1072:1088] == xxh128(data[1152:]), "superblock: UUID")
 
     def xattrs(self, at, icount):
         if not icount:

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The command itself: help, versions, exit statuses, a store of its own.
 . "$(dirname "$0")/../lib/tap.sh"
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # An image goes in, is listed and explained, and each layer comes out byte for byte.
 . "$(dirname "$0")/../lib/tap.sh"
 need python3 jq skopeo

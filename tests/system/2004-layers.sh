@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Layer semantics: the merged chain equals what umoci unpacks, except where umoci is known to
 # be wrong; single layers are in overlay form; overlayfs stacks them to the same tree.
 . "$(dirname "$0")/../lib/tap.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The daemon goes and comes: file handles lead to the same files after a restart, a mount
 # whose daemon was killed is replaced, nothing is left behind.
 . "$(dirname "$0")/../lib/tap.sh"

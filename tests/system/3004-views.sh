@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # How layers/ shows what overlayfs needs, what the options of a mount change, and that
 # nothing of a tar becomes an instruction.
 . "$(dirname "$0")/../lib/tap.sh"

@@ -35,7 +35,7 @@ EXPORT {
 C
 mkdir -p "$T/recovery" "$T/mnt"
 start_server() {
-    inside env LD_LIBRARY_PATH="$peer/usr/lib/ganesha" "$peer/usr/bin/ganesha.nfsd" -F \
+    LD_LIBRARY_PATH=$peer/usr/lib/ganesha nsenter -n -t "$net" "$peer/usr/bin/ganesha.nfsd" -F \
         -f "$T/ganesha.conf" -p "$T/ganesha.pid" -L "$T/ganesha.log" -N NIV_EVENT &
     server=$!
     for _ in $(seq 100); do

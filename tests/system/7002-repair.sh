@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The catalog is a cache: deleted, it comes back byte for byte. Damage is found and named,
 # and never read as good.
 . "$(dirname "$0")/../lib/tap.sh"
@@ -18,6 +19,7 @@ answers() {
 }
 trees() { (cd "$T/mnt/chains/sha256" && find . -printf '%p %i %m %s %T@ %l\n' | sort); }
 answers >"$T/before"
+# shellcheck disable=SC2119
 mount_store && trees >"$T/trees.before" && unmount_store
 rm -rf "$T/store/catalog" "$T/store/trees"/*
 ok 'repair without a catalog' lc repair

@@ -16,6 +16,8 @@ lc remove localhost/img:v1 >/dev/null
 
 reader list >"$T/list" 2>"$T/err"
 tap_report $? 'the reader lists the store'
+is 'everything that there is' "$(cut -d' ' -f1 "$T/list" | sort -u | paste -sd' ')" \
+    'blob chain generation image layer name pack tree'
 is 'the same names' "$(only name)" "$(lc list)"
 is 'the same layers' "$(only layer)" "$(lc list layers)"
 is 'the same chains' "$(only chain)" "$(lc list chains)"
@@ -62,6 +64,7 @@ ok 'unmount' unmount_store
 
 # What is not committed is not there: bytes behind a pack's end, a torn journal record.
 cp -a "$T/store" "$T/torn"
+reader list >"$T/list"
 for f in "$T"/torn/packs/*.pack; do printf 'LFRM unfinished import' >>"$f"; done
 tail -c 100 "$T/store/journal" >>"$T/torn/journal"
 ok 'a torn tail and an unfinished import are skipped' sh -c \
