@@ -9,22 +9,31 @@
  *    It passes by as part of the tar, so it is hashed there, the first time it comes. What no
  *    layer holds any more is read by itself in the end.
  *
- * So of all bytes only those are decoded again that a DiffID is made of. */
+ * So of all bytes only those are decoded again that a DiffID is made of. Each tar is put
+ * together in one thread and hashed in another, and the longest ones are begun first: else
+ * the last of them would keep a single CPU busy for long. */
 #include "store/check_private.h"
 
 #include <string.h>
 
 #include "store/base/fifo.h"
+#include "store/inflate.h"
 #include "store/recipe.h"
 
 #define BLOCK       (256u << 10)
+#define AHEAD_COUNT 4u
 #define PASSING_MAX (1u << 20)
+
+struct listed {
+	struct digest diffid;
+	uint64_t size;
+};
 
 struct layers {
 	struct store *store;
 	struct check_report *report;
 	struct objects *objects;
-	struct digest *diffids;
+	struct listed *list; /* the largest first */
 	size_t count, capacity;
 	bool whole;
 	pthread_mutex_t lock; /* large */
@@ -40,7 +49,8 @@ struct passing {
 
 struct tar_pass {
 	struct layers *l;
-	struct fifo queue; /* struct passing, in order */
+	pthread_mutex_t lock; /* queue: filled while the tar is put together */
+	struct fifo queue;    /* struct passing, in order */
 	struct hasher *tar, *object;
 	uint64_t off; /* tar bytes done */
 };
@@ -92,27 +102,53 @@ static int on_step(void *arg, const struct recipe_step *step, struct err *err)
 {
 	struct tar_pass *p = arg;
 	const struct passing next = {step->at, step->len, step->object};
+	int r;
 
 	if (step->op != RECIPE_OBJECT || step->object_off != 0 || step->len == 0 ||
 	    !claim(p->l, &step->object, step->len))
 		return 0;
-	return fifo_push(&p->queue, &next, err);
+	pthread_mutex_lock(&p->lock);
+	r = fifo_push(&p->queue, &next, err);
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+/* The next one, if it begins before END. */
+static bool get_passing(struct tar_pass *p, uint64_t end, struct passing *ret)
+{
+	const struct passing *next;
+	bool found;
+
+	pthread_mutex_lock(&p->lock);
+	next = fifo_front(&p->queue);
+	found = next && next->at < end;
+	if (found)
+		*ret = *next;
+	pthread_mutex_unlock(&p->lock);
+	return found;
+}
+
+static void drop_passing(struct tar_pass *p)
+{
+	pthread_mutex_lock(&p->lock);
+	fifo_pop(&p->queue);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static void hash_passing(struct tar_pass *p, const uint8_t *data, size_t len)
 {
-	const struct passing *next;
+	struct passing next;
 
-	while ((next = fifo_front(&p->queue)) && next->at < p->off + len) {
-		uint64_t from = next->at > p->off ? next->at : p->off;
-		uint64_t end = next->at + next->len;
+	while (get_passing(p, p->off + len, &next)) {
+		uint64_t from = next.at > p->off ? next.at : p->off;
+		uint64_t end = next.at + next.len;
 		uint64_t to = end < p->off + len ? end : p->off + len;
 
 		hasher_update(p->object, data + (from - p->off), (size_t)(to - from));
 		if (to < end)
 			break;
-		judge_large(p->l, &next->digest, p->object);
-		fifo_pop(&p->queue);
+		judge_large(p->l, &next.digest, p->object);
+		drop_passing(p);
 	}
 }
 
@@ -138,39 +174,49 @@ static int read_tar(struct tar_pass *p, struct stream *tar, struct err *err)
 	}
 }
 
-static int check_tar(struct layers *l, const struct record_layer *layer, struct err *err)
+static int hash_tar(struct tar_pass *p, const struct record_layer *layer, struct err *err)
 {
-	auto_stream struct stream *tar = NULL;
-	auto_hasher struct hasher *tar_hash = NULL, *object_hash = NULL;
-	struct tar_pass p = {.l = l};
-	const struct passing *left;
+	struct stream *tar = NULL;
 	struct digest found;
-	int r;
+	int r = recipe_watch(p->l->store, p->l->objects, &layer->recipe, on_step, p, &tar,
+			     err);
 
-	fifo_init(&p.queue, sizeof(struct passing), PASSING_MAX);
-	r = hasher_new(&tar_hash, err);
 	if (r == 0)
-		r = hasher_new(&object_hash, err);
-	p.tar = tar_hash;
-	p.object = object_hash;
-	if (r == 0)
-		r = recipe_watch(l->store, l->objects, &layer->recipe, on_step, &p, &tar,
-				 err);
-	if (r == 0)
-		r = read_tar(&p, tar, err);
-	/* What did not pass to its end is nobody's again. */
-	while ((left = fifo_front(&p.queue))) {
-		give_back(l, &left->digest);
-		fifo_pop(&p.queue);
-	}
-	fifo_release(&p.queue);
+		r = stream_ahead(tar, BLOCK, AHEAD_COUNT, &tar, err);
 	if (r < 0)
 		return r;
-	hasher_final(p.tar, &found);
-	if (p.off != layer->tar_size || !digest_equal(&found, &layer->diffid))
+	r = read_tar(p, tar, err);
+	stream_close(tar); /* the other thread has ended */
+	if (r < 0)
+		return r;
+	hasher_final(p->tar, &found);
+	if (p->off != layer->tar_size || !digest_equal(&found, &layer->diffid))
 		return err_set(err, ERR_CORRUPT,
 			       "its recipe does not give the tar of this DiffID");
 	return 0;
+}
+
+static int check_tar(struct layers *l, const struct record_layer *layer, struct err *err)
+{
+	struct tar_pass p = {.l = l, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct passing left;
+	int r;
+
+	fifo_init(&p.queue, sizeof(struct passing), PASSING_MAX);
+	r = hasher_new(&p.tar, err);
+	if (r == 0)
+		r = hasher_new(&p.object, err);
+	if (r == 0)
+		r = hash_tar(&p, layer, err);
+	/* What did not pass to its end is nobody's again. */
+	while (get_passing(&p, UINT64_MAX, &left)) {
+		give_back(l, &left.digest);
+		drop_passing(&p);
+	}
+	fifo_release(&p.queue);
+	hasher_free(p.tar);
+	hasher_free(p.object);
+	return r;
 }
 
 static int look_for_object(void *arg, const struct recipe_step *step, struct err *err)
@@ -198,7 +244,7 @@ static int get_layer(struct layers *l, size_t number, struct record_layer *ret,
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	int r = catalog_begin(store_catalog(l->store), false, &t, err);
 
-	return r < 0 ? r : catalog_layer_get(t, &l->diffids[number], ret, err);
+	return r < 0 ? r : catalog_layer_get(t, &l->list[number].diffid, ret, err);
 }
 
 static int check_layer(void *arg, size_t number, struct err *err)
@@ -206,6 +252,7 @@ static int check_layer(void *arg, size_t number, struct err *err)
 	struct layers *l = arg;
 	char text[DIGEST_TEXT_SIZE];
 	struct record_layer layer;
+	bool whole = l->whole;
 	int r = get_layer(l, number, &layer, err);
 
 	if (r == -ERR_NOTFOUND)
@@ -216,10 +263,12 @@ static int check_layer(void *arg, size_t number, struct err *err)
 		r = check_tar(l, &layer, err);
 	else
 		r = recipe_each(l->store, &layer.recipe, look_for_object, l, err);
-	if (r < 0)
+	if (r < 0) {
 		r = check_judge(l->report, r, err, "layer %s",
 				digest_format(&layer.diffid, text));
-	return r < 0 ? r : check_trees_layer(l->store, l->report, &layer, l->whole, err);
+		whole = false; /* its recipe may be what is damaged */
+	}
+	return r < 0 ? r : check_trees_layer(l->store, l->report, &layer, whole, err);
 }
 
 /* ---- large objects by themselves ---- */
@@ -275,16 +324,24 @@ static int list_layer(void *arg, const struct record_layer *layer, struct err *e
 
 	if (l->count == l->capacity) {
 		size_t capacity = l->capacity ? 2 * l->capacity : 256;
-		struct digest *diffids =
-			reallocarray(l->diffids, capacity, sizeof(*diffids));
+		struct listed *list = reallocarray(l->list, capacity, sizeof(*list));
 
-		if (!diffids)
+		if (!list)
 			return err_nomem(err);
-		l->diffids = diffids;
+		l->list = list;
 		l->capacity = capacity;
 	}
-	l->diffids[l->count++] = layer->diffid;
+	l->list[l->count++] = (struct listed){layer->diffid, layer->tar_size};
 	return 0;
+}
+
+static int larger_first(const void *x, const void *y)
+{
+	const struct listed *a = x, *b = y;
+
+	if (a->size != b->size)
+		return a->size < b->size ? 1 : -1;
+	return digest_cmp(&a->diffid, &b->diffid);
 }
 
 static int list_layers(struct layers *l, struct err *err)
@@ -292,7 +349,11 @@ static int list_layers(struct layers *l, struct err *err)
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	int r = catalog_begin(store_catalog(l->store), false, &t, err);
 
-	return r < 0 ? r : catalog_layer_each(t, NULL, list_layer, l, err);
+	if (r == 0)
+		r = catalog_layer_each(t, NULL, list_layer, l, err);
+	if (r == 0 && l->count)
+		qsort(l->list, l->count, sizeof(l->list[0]), larger_first);
+	return r;
 }
 
 int check_layers(struct store *s, struct check_report *report, bool whole,
@@ -308,7 +369,7 @@ int check_layers(struct store *s, struct check_report *report, bool whole,
 		r = check_run(report, l.count, check_layer, &l, err);
 	if (r == 0)
 		r = check_run(report, large->count, check_one_large, &l, err);
-	free(l.diffids);
+	free(l.list);
 	objects_free(l.objects);
 	pthread_mutex_destroy(&l.lock);
 	return r;
