@@ -9,7 +9,7 @@
 /* Where libarchive stops, without an error that one could see. */
 #define RECORD_MAX 999999u
 /* An ACL as text: its entries are a linked list in libarchive, searched for each entry. */
-#define ACL_MAX (32u << 10)
+#define ACL_MAX (16u << 10)
 
 struct reader {
 	struct tar_pax *pax;
@@ -252,20 +252,25 @@ static int parse(struct reader *r, const void *bytes, size_t len, struct err *er
 	return result;
 }
 
+/* PAX 1.0 says so itself. */
+static bool is_version_1(const struct tar_pax *pax)
+{
+	return pax->has_major && pax->major == 1 && pax->has_minor && pax->minor == 0;
+}
+
 /* Which of the three versions? None may be mixed with another. */
 static int check_sparse(const struct tar_pax *pax, const struct tar_sparse *map,
 			struct err *err)
 {
-	bool version1 = pax->has_major || pax->has_minor;
+	bool listed = pax->has_map || map->given > 0;
 
 	if (!pax->sparse)
 		return pax->sparse_name.p ? malformed(err) : 0;
 	if (!pax->has_sparse_size || pax->has_offset)
 		return malformed(err);
-	if (version1 && (!pax->has_major || pax->major != 1 || !pax->has_minor ||
-			 pax->minor != 0 || pax->has_map || map->given > 0))
+	if ((pax->has_major || pax->has_minor) && (!is_version_1(pax) || listed))
 		return err_set(err, ERR_INVALID, "its sparse format is unknown");
-	if (!version1 && (!pax->has_blocks || pax->blocks != map->given))
+	if (!pax->has_major && (!pax->has_blocks || pax->blocks != map->given))
 		return malformed(err);
 	return 0;
 }

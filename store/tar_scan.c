@@ -15,6 +15,7 @@
 /* What is read at once: it is hashed, scanned and told while it is in the processor's
  * cache, and a smaller file mostly lies in one piece in it. */
 #define BUFFER_SIZE (256u << 10)
+#define PAGE_SIZE   4096u
 
 /* What the raw scanner may know ahead of libarchive: the entries of a buffer. */
 #define AHEAD_ITEMS 8192u
@@ -456,7 +457,9 @@ static int scan_init(struct scan *s, bool hash, struct err *err)
 	buf_init(&s->extents, AHEAD_BYTES);
 	tar_attr_init(&s->attr);
 	s->archive = archive_read_new();
-	s->buffer = malloc(BUFFER_SIZE);
+	/* At the head of a page: the kernel copies to 16 bytes behind it (what malloc gives)
+	 * three times as slowly. */
+	s->buffer = aligned_alloc(PAGE_SIZE, BUFFER_SIZE);
 	s->entry = s->archive ? archive_entry_new2(s->archive) : NULL;
 	if (!s->entry || !s->buffer)
 		return err_nomem(err);

@@ -32,7 +32,8 @@ struct tar_xattr {
 	size_t value_len;
 };
 
-/* An entry as the archive spells it; names are any bytes but NUL. Valid during the call. */
+/* An entry as the archive spells it; names are any bytes but NUL,
+ * and NUL-terminated. Valid during the call. */
 struct tar_entry {
 	enum tar_type type;
 	const char *path; /* as stored: may begin with "./" or "/", may end in "/" */
@@ -46,7 +47,8 @@ struct tar_entry {
 	uint32_t rdev_major, rdev_minor;
 	uint64_t size; /* logical size of a file's content (0 for all others) */
 	bool sparse;
-	const struct tar_xattr *xattrs;
+	const struct tar_xattr *xattrs; /* sorted by name; ACLs given as text, too, as
+					 * system.posix_acl_access and _default */
 	size_t xattr_count;
 };
 
