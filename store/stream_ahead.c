@@ -7,11 +7,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 struct ahead {
 	struct stream base;
 	struct stream *source; /* the thread's own while that runs */
 	pthread_t thread;
+	int interrupt; /* an eventfd: the thread shall not wait for a pipe */
 	size_t size;
 	unsigned count;
 	uint8_t *memory; /* COUNT buffers of SIZE bytes ... */
@@ -70,6 +72,8 @@ static bool wait_for_room(struct ahead *a)
 static void publish(struct ahead *a, size_t len, bool end, int result,
 		    const struct err *err)
 {
+	bool wake;
+
 	pthread_mutex_lock(&a->lock);
 	if (len)
 		a->used++;
@@ -77,9 +81,10 @@ static void publish(struct ahead *a, size_t len, bool end, int result,
 	a->result = result;
 	if (result < 0)
 		a->failed = *err;
-	if (a->hungry)
-		pthread_cond_signal(&a->filled);
+	wake = a->hungry;
 	pthread_mutex_unlock(&a->lock);
+	if (wake)
+		pthread_cond_signal(&a->filled);
 }
 
 static void *read_ahead(void *arg)
@@ -88,7 +93,7 @@ static void *read_ahead(void *arg)
 	unsigned tail = 0;
 	bool end = false;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	stream_set_interrupt(a->interrupt);
 	while (!end && wait_for_room(a)) {
 		struct err err = {0};
 		int r = fill(a, a->memory + tail * a->size, &a->lens[tail], &end, &err);
@@ -100,7 +105,7 @@ static void *read_ahead(void *arg)
 }
 
 /* Signals belong to the threads of the caller. */
-static int start_thread(struct ahead *a)
+static int start_thread(struct ahead *a, struct err *err)
 {
 	sigset_t all, saved;
 	int r;
@@ -109,7 +114,7 @@ static int start_thread(struct ahead *a)
 	pthread_sigmask(SIG_SETMASK, &all, &saved);
 	r = pthread_create(&a->thread, NULL, read_ahead, a);
 	pthread_sigmask(SIG_SETMASK, &saved, NULL);
-	return r;
+	return r ? err_sys(err, r, "cannot start a thread") : 0;
 }
 
 /* ---- the reader ---- */
@@ -172,6 +177,8 @@ static void ahead_free(struct ahead *a)
 	pthread_cond_destroy(&a->room);
 	pthread_cond_destroy(&a->filled);
 	pthread_mutex_destroy(&a->lock);
+	if (a->interrupt >= 0)
+		close(a->interrupt);
 	free(a->memory);
 	free(a->lens);
 	free(a);
@@ -184,10 +191,8 @@ static void ahead_close(struct stream *s)
 	pthread_mutex_lock(&a->lock);
 	a->closing = true;
 	pthread_cond_signal(&a->room);
-	/* It can be cancelled in one place only, where it waits for a pipe. */
-	if (!a->ended)
-		pthread_cancel(a->thread);
 	pthread_mutex_unlock(&a->lock);
+	eventfd_write(a->interrupt, 1);
 	pthread_join(a->thread, NULL);
 	ahead_free(a);
 }
@@ -212,14 +217,16 @@ int stream_ahead(struct stream *source, size_t size, unsigned count, struct stre
 	pthread_cond_init(&a->room, NULL);
 	a->memory = reallocarray(NULL, count, size);
 	a->lens = calloc(count, sizeof(*a->lens));
-	if (!a->memory || !a->lens) {
+	a->interrupt = eventfd(0, EFD_CLOEXEC);
+	if (a->interrupt < 0)
+		r = err_sys(err, errno, "cannot make an eventfd");
+	else if (!a->memory || !a->lens)
+		r = err_nomem(err);
+	else
+		r = start_thread(a, err);
+	if (r < 0) {
 		ahead_free(a);
-		return err_nomem(err);
-	}
-	r = start_thread(a);
-	if (r) {
-		ahead_free(a);
-		return err_sys(err, r, "cannot start a thread");
+		return r;
 	}
 	*ret = &a->base;
 	return 0;

@@ -16,13 +16,13 @@
 
 static const struct {
 	const char *name;
-	int code;
+	int (*support)(struct archive *a);
 } filters[] = {
-	[TAR_FILTER_BZIP2] = {"bzip2", ARCHIVE_FILTER_BZIP2},
-	[TAR_FILTER_COMPRESS] = {"compress", ARCHIVE_FILTER_COMPRESS},
-	[TAR_FILTER_LZ4] = {"lz4", ARCHIVE_FILTER_LZ4},
-	[TAR_FILTER_LZMA] = {"lzma", ARCHIVE_FILTER_LZMA},
-	[TAR_FILTER_XZ] = {"xz", ARCHIVE_FILTER_XZ},
+	[TAR_FILTER_BZIP2] = {"bzip2", archive_read_support_filter_bzip2},
+	[TAR_FILTER_COMPRESS] = {"compress", archive_read_support_filter_compress},
+	[TAR_FILTER_LZ4] = {"lz4", archive_read_support_filter_lz4},
+	[TAR_FILTER_LZMA] = {"lzma", archive_read_support_filter_lzma},
+	[TAR_FILTER_XZ] = {"xz", archive_read_support_filter_xz},
 };
 
 struct filter {
@@ -30,8 +30,9 @@ struct filter {
 	struct inflate_input *in;
 	struct archive *archive;
 	enum tar_filter kind;
-	bool opened, starved; /* STARVED: it was told that the input is at its end */
-	struct err failed;    /* of the input */
+	bool opened, empty;
+	bool starved;      /* it was told that the input is at its end */
+	struct err failed; /* of the input */
 
 	/* Input that libarchive has got: all of it, the last buffer, the bytes before it. */
 	uint64_t given;
@@ -161,17 +162,26 @@ static int check_memory(struct filter *f, struct err *err)
 
 /* ---- libarchive ---- */
 
+/* The last buffer joins the tail, before another one takes its place. */
+static void keep_tail(struct filter *f)
+{
+	size_t add = f->last < TAIL ? f->last : TAIL;
+	size_t keep = f->tail_len < TAIL - add ? f->tail_len : TAIL - add;
+
+	memmove(f->tail, f->tail + f->tail_len - keep, keep);
+	memcpy(f->tail + keep, f->in->data + f->in->len - add, add);
+	f->tail_len = keep + add;
+	f->last = 0;
+}
+
 static la_ssize_t give(struct archive *a, void *arg, const void **ret)
 {
 	struct filter *f = arg;
 	size_t left = inflate_input_left(f->in);
-	size_t keep = f->last < TAIL ? f->last : TAIL;
 
 	(void)a;
 	if (!left) {
-		memcpy(f->tail, f->in->data + f->in->len - keep, keep);
-		f->tail_len = keep;
-		f->last = 0;
+		keep_tail(f);
 		if (inflate_input_want(f->in, 1, &f->failed) < 0)
 			return ARCHIVE_FATAL;
 		left = inflate_input_left(f->in);
@@ -200,26 +210,43 @@ static int bad_data(struct filter *f, struct err *err)
 }
 
 /* "raw" takes anything but nothing, which is what "empty" takes. */
+static int prepare(struct filter *f, struct err *err)
+{
+	struct archive *a = f->archive;
+
+	if (archive_read_support_format_raw(a) != ARCHIVE_OK ||
+	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
+	    filters[f->kind].support(a) != ARCHIVE_OK)
+		return err_set(err, ERR_FAILED, "libarchive cannot read %s: %s",
+			       filters[f->kind].name, archive_error_string(a));
+	archive_read_set_read_callback(a, give);
+	archive_read_set_callback_data(a, f);
+	return 0;
+}
+
+/* The filter is chosen by libarchive, as often as it fits: once is right. */
 static int open_filter(struct filter *f, struct err *err)
 {
 	struct archive *a = f->archive;
 	struct archive_entry *entry;
 	int r = check_memory(f, err);
 
+	if (r == 0)
+		r = prepare(f, err);
 	if (r < 0)
 		return r;
-	if (archive_read_support_format_raw(a) != ARCHIVE_OK ||
-	    archive_read_support_format_empty(a) != ARCHIVE_OK ||
-	    archive_read_append_filter(a, filters[f->kind].code) != ARCHIVE_OK)
-		return err_set(err, ERR_FAILED, "libarchive cannot read %s: %s",
-			       filters[f->kind].name, archive_error_string(a));
-	archive_read_set_read_callback(a, give);
-	archive_read_set_callback_data(a, f);
-	/* An error of the filter looks like an empty file but for the error number. */
+	/* An error of the filter may look like an empty file but for the error number. */
 	if (archive_read_open1(a) != ARCHIVE_OK || archive_errno(a) || f->failed.code)
 		return bad_data(f, err);
+	if (archive_filter_count(a) != 2) /* the other one is the input */
+		return err_set(err, ERR_INVALID,
+			       archive_filter_count(a) > 2
+				       ? "it is compressed with %s more than once"
+				       : "the %s data is damaged at its start",
+			       filters[f->kind].name);
 	r = archive_read_next_header(a, &entry);
-	return r == ARCHIVE_OK || r == ARCHIVE_EOF ? 0 : bad_data(f, err);
+	f->empty = r == ARCHIVE_EOF;
+	return r == ARCHIVE_OK || f->empty ? 0 : bad_data(f, err);
 }
 
 /* What libarchive has got and not used goes back into the input. */
@@ -256,7 +283,8 @@ static int next_block(struct filter *f, struct err *err)
 			return r;
 		f->opened = true;
 	}
-	r = archive_read_data_block(f->archive, &data, &len, &offset);
+	r = f->empty ? ARCHIVE_EOF
+		     : archive_read_data_block(f->archive, &data, &len, &offset);
 	if (r == ARCHIVE_EOF)
 		return finish(f, err);
 	if (r != ARCHIVE_OK)

@@ -176,7 +176,7 @@ static int list_block(const struct tree *t, uint64_t dir, const struct tree_bloc
 		if (!tree_block_entry(b, i, &e))
 			return bad_entries(dir, err);
 		mode = tree_type_mode(e.type);
-		if (mode == 0 || e.nid > t->len / TREE_SLOT)
+		if (mode == 0 || e.nid < TREE_ROOT_NID || e.nid > t->len / TREE_SLOT)
 			return bad_entries(dir, err);
 		r = each(arg, e.name, e.len, e.nid, mode, position(number, b, i + 1),
 			 err);

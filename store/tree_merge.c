@@ -9,6 +9,8 @@
 #include "store/record.h"
 #include "store/tree_walk.h"
 
+#define SHOWN_MAX 200 /* bytes of a path in an error */
+
 /* A directory of the layer and what it is in the chain. */
 struct pair {
 	uint64_t nid;
@@ -89,6 +91,15 @@ static tree_ref existing(struct merge *g, const struct tree_node *node, const ch
 
 /* ---- hardlinks to what is below ---- */
 
+/* A long path is cut so that the cause is still seen. */
+static int bad_target(const char *path, size_t len, const char *cause, struct err *err)
+{
+	bool cut = len > SHOWN_MAX;
+
+	return err_set(err, ERR_INVALID, "hardlink target '%.*s%s' %s",
+		       (int)(cut ? SHOWN_MAX : len), path, cut ? "..." : "", cause);
+}
+
 static int resolve(struct merge *g, uint64_t nid, struct err *err)
 {
 	const char *path, *slash, *base;
@@ -105,11 +116,9 @@ static int resolve(struct merge *g, uint64_t nid, struct err *err)
 	if (dir != TREE_NONE)
 		found = tree_model_lookup(g->chain, dir, base, len - dir_len);
 	if (found == TREE_NONE)
-		return err_set(err, ERR_INVALID, "hardlink target '%.*s' does not exist",
-			       (int)len, path);
+		return bad_target(path, len, "does not exist", err);
 	if (tree_model_is_dir(g->chain, found))
-		return err_set(err, ERR_INVALID, "hardlink target '%.*s' is a directory",
-			       (int)len, path);
+		return bad_target(path, len, "is a directory", err);
 	return nid_map_set(&g->known, nid, found, err);
 }
 

@@ -57,10 +57,10 @@ struct tree_attr {
 	uint64_t size;        /* files: content; symlinks: target length */
 	uint32_t flags;       /* enum tree_inode_flags */
 	struct digest digest; /* files with size > 0 */
-	const char *link; /* symlink target; TREE_UNRESOLVED: path of the link's target,
-				 * relative to the root, cleaned, symlinks of the layer followed */
-	const struct tree_xattr
-		*xattrs; /* from the model: sorted by name, no name twice */
+	/* Symlink target. TREE_UNRESOLVED: path of the link's target from the root, symlinks of
+	 * the layer followed; what these lead to may have ".." in it. */
+	const char *link;
+	const struct tree_xattr *xattrs; /* from the model: sorted, no name twice */
 	uint32_t xattr_count;
 };
 

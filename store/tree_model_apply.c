@@ -2,6 +2,8 @@
  * The entries of a layer's tar: the rules of OCI image layers. */
 #include "store/tree_walk.h"
 
+#define SHOWN_MAX 200 /* bytes of a path in an error */
+
 #define PREFIX      ".wh."
 #define PREFIX_LEN  4
 #define META_PREFIX ".wh..wh."
@@ -28,6 +30,17 @@ static bool starts(const char *p, size_t len, const char *with)
 static bool is(const char *p, size_t len, const char *what)
 {
 	return len == strlen(what) && memcmp(p, what, len) == 0;
+}
+
+/* Long paths are cut so that the cause is still seen. */
+static int blame(int r, const char *what, const char *path, size_t len, struct err *err)
+{
+	size_t shown = len < SHOWN_MAX ? len : SHOWN_MAX;
+
+	if (!err)
+		return r;
+	return err_wrap(err, "%s'%.*s%s'", what, (int)shown, path,
+			shown < len ? "..." : "");
 }
 
 /* ---- paths ---- */
@@ -359,7 +372,7 @@ static int hardlink_target(struct tree_model *m, const struct tar_entry *e, tree
 	if (r == 0)
 		r = dir_check(&s, &meta, err);
 	if (r < 0)
-		return err_wrap(err, "hardlink target '%.*s'", (int)e->link_len, e->link);
+		return blame(r, "hardlink target ", e->link, e->link_len, err);
 	if (s.base_len == 0)
 		return err_set(err, ERR_INVALID, "a hardlink to a directory");
 	if (meta && in_plnk(&s)) {
@@ -433,7 +446,7 @@ int tree_model_apply(struct tree_model *m, const struct tar_entry *e,
 	int r = apply(m, e, digest, &made, err);
 
 	if (r < 0)
-		return err_wrap(err, "'%.*s'", (int)e->path_len, e->path);
+		return blame(r, "", e->path, e->path_len, err);
 	if (ret)
 		*ret = made;
 	return 0;

@@ -13,8 +13,8 @@
 struct walk {
 	struct tree_model *m;
 	struct tree_order *o;
-	struct buf known; /* u32 by tree_ref: number of the inode plus one, 0 unknown */
-	struct buf open;  /* u32: directories not yet listed, the next one last */
+	uint32_t *known; /* by tree_ref: number of the inode plus one, 0 unknown */
+	struct buf open; /* u32: directories not yet listed, the next one last */
 };
 
 /* ---- entries of one directory ---- */
@@ -64,18 +64,6 @@ static int compare_entries(const void *left, const void *right)
 
 /* ---- inodes ---- */
 
-static int known_slot(struct walk *w, tree_ref ref, uint32_t **ret, struct err *err)
-{
-	size_t end = ((size_t)ref + 1) * sizeof(**ret);
-	int r = 0;
-
-	if (end > w->known.len)
-		r = buf_append_zeros(&w->known, end - w->known.len, err);
-	if (r == 0)
-		*ret = (uint32_t *)(void *)w->known.data + ref;
-	return r;
-}
-
 static int inode_add(struct walk *w, tree_ref ref, uint32_t parent, uint32_t entry,
 		     struct err *err)
 {
@@ -104,14 +92,14 @@ static int resolve(struct walk *w, uint32_t dir, uint32_t entry, struct err *err
 	struct tree_order *o = w->o;
 	struct tree_order_entry *e = &o->entries[entry];
 	char path[TREE_ORDER_PATH_SIZE];
-	uint32_t *known;
-	int r = known_slot(w, e->inode, &known, err);
+	uint32_t *known = &w->known[e->inode];
+	int r = 0;
 
-	if (r == 0 && *known == 0) {
+	if (*known == 0) {
 		r = inode_add(w, e->inode, dir, entry, err);
 		if (r == 0)
 			*known = o->inode_count;
-	} else if (r == 0 && S_ISDIR(o->inodes[*known - 1].mode)) {
+	} else if (S_ISDIR(o->inodes[*known - 1].mode)) {
 		r = err_set(err, ERR_INVALID, "'%s': directory with a second name",
 			    tree_order_path(o, *known - 1, path));
 	}
@@ -155,15 +143,11 @@ static int list_dir(struct walk *w, uint32_t number, struct err *err)
 static int walk(struct walk *w, struct err *err)
 {
 	struct tree_order *o = w->o;
-	uint32_t *known;
-	int r = known_slot(w, TREE_ROOT, &known, err);
+	int r = inode_add(w, TREE_ROOT, 0, 0, err);
 
+	w->known[TREE_ROOT] = 1;
 	if (r == 0)
-		r = inode_add(w, TREE_ROOT, 0, 0, err);
-	if (r == 0) {
-		*known = 1;
 		r = buf_append_zeros(&w->open, sizeof(uint32_t), err);
-	}
 	while (r == 0 && w->open.len > 0) {
 		uint32_t next, before = o->dir_count;
 
@@ -181,17 +165,16 @@ static int walk(struct walk *w, struct err *err)
 
 int tree_order_make(struct tree_model *m, struct tree_order *ret, struct err *err)
 {
-	struct walk w = {.m = m, .o = ret};
+	auto_free uint32_t *known = calloc(tree_model_refs(m), sizeof(*known));
+	struct walk w = {.m = m, .o = ret, .known = known};
 	int r;
 
 	*ret = (struct tree_order){0};
 	buf_init(&ret->entry_buf, ARRAY_MAX);
 	buf_init(&ret->inode_buf, ARRAY_MAX);
 	buf_init(&ret->dir_buf, ARRAY_MAX);
-	buf_init(&w.known, ARRAY_MAX);
 	buf_init(&w.open, ARRAY_MAX);
-	r = walk(&w, err);
-	buf_release(&w.known);
+	r = known ? walk(&w, err) : err_nomem(err);
 	buf_release(&w.open);
 	return r;
 }

@@ -18,7 +18,6 @@
 struct writer {
 	struct tree_model *m;
 	struct tree_order order;
-	struct tree_xattr_area xattrs;
 	struct buf *out;
 	uint64_t blocks_at; /* where blocks begin */
 };
@@ -33,11 +32,12 @@ struct shape {
 	enum tree_layout layout;
 };
 
-static int refuse(struct writer *w, uint32_t inode, struct err *err)
+static int refuse(struct writer *w, uint32_t inode, int code, struct err *err)
 {
 	char text[TREE_ORDER_PATH_SIZE];
 
-	return err_wrap(err, "'%s'", tree_order_path(&w->order, inode, text));
+	return err ? err_wrap(err, "'%s'", tree_order_path(&w->order, inode, text))
+		   : code;
 }
 
 /* ---- the shape of an inode ---- */
@@ -124,17 +124,17 @@ static int shape_make(struct writer *w, uint32_t number, uint64_t dir_size,
 		s.attr.size = strlen(s.attr.link);
 	normalise(&s.attr);
 	r = check(&s.attr, err);
-	*ret = s;
 	if (r == 0)
-		r = tree_xattr_area_take(&w->xattrs, &ret->attr, &ret->xattr_len, err);
+		r = tree_xattr_area_size(&s.attr, &s.xattr_len, err);
 	if (r < 0)
 		return r;
 	if (S_ISDIR(s.attr.mode))
-		ret->attr.size = dir_size;
+		s.attr.size = dir_size;
 	if (S_ISDIR(s.attr.mode) || S_ISLNK(s.attr.mode))
-		shape_tail(ret, ret->attr.size);
+		shape_tail(&s, s.attr.size);
 	else if (s.attr.size)
-		shape_file(ret);
+		shape_file(&s);
+	*ret = s;
 	return 0;
 }
 
@@ -204,11 +204,11 @@ static int inode_write(struct writer *w, uint32_t number, struct tree_order_dir 
 					(uint64_t)s.chunks * 4,
 				&p, err);
 	if (r < 0)
-		return refuse(w, number, err);
+		return refuse(w, number, r, err);
 	w->order.inodes[number].mode = s.attr.mode;
 	core_encode(&s, &w->order.inodes[number], p);
 	if (s.xattr_len)
-		tree_xattr_area_encode(&w->xattrs, p + TREE_INODE_CORE);
+		tree_xattr_area_encode(&s.attr, p + TREE_INODE_CORE);
 	end = p + TREE_INODE_CORE + s.xattr_len;
 	if (s.chunks)
 		memset(end, 0xff, (size_t)s.chunks * 4);
@@ -408,7 +408,6 @@ int tree_write(struct tree_model *m, struct buf *out, struct err *err)
 	struct writer w = {.m = m, .out = out};
 	int r;
 
-	tree_xattr_area_init(&w.xattrs);
 	r = tree_order_make(m, &w.order, err);
 	if (r == 0)
 		r = buf_append_zeros(out, TREE_SUPER_OFFSET + TREE_SUPER_SIZE, err);
@@ -419,6 +418,5 @@ int tree_write(struct tree_model *m, struct buf *out, struct err *err)
 	if (r == 0)
 		write_headers(&w);
 	tree_order_release(&w.order);
-	tree_xattr_area_release(&w.xattrs);
 	return r;
 }

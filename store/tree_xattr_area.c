@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The xattr area of an inode: checked, sorted, encoded. */
+ * The xattr area of an inode: checked, measured, encoded. */
 #include "store/tree_xattr_area.h"
 
 #include <linux/limits.h>
@@ -19,23 +19,12 @@ static const struct {
 	{"system.posix_acl_default", 24, TREE_PREFIX_ACL_DEFAULT, true},
 };
 
-void tree_xattr_area_init(struct tree_xattr_area *x)
-{
-	*x = (struct tree_xattr_area){0};
-	buf_init(&x->items, SIZE_MAX / 4);
-}
-
-void tree_xattr_area_release(struct tree_xattr_area *x)
-{
-	buf_release(&x->items);
-}
-
-static struct tree_xattr_area_item *items_of(const struct tree_xattr_area *x,
-					     size_t *ret_count)
-{
-	*ret_count = x->items.len / sizeof(struct tree_xattr_area_item);
-	return (struct tree_xattr_area_item *)(void *)x->items.data;
-}
+/* An xattr as EROFS has it. */
+struct stored {
+	const char *name; /* without its prefix */
+	uint8_t prefix;   /* enum tree_xattr_prefix */
+	uint8_t name_len;
+};
 
 static bool has_content(const struct tree_attr *a)
 {
@@ -44,7 +33,7 @@ static bool has_content(const struct tree_attr *a)
 
 /* ---- checks ---- */
 
-static bool split(const char *name, size_t len, struct tree_xattr_area_item *ret)
+static bool split(const char *name, size_t len, struct stored *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
 		size_t n = prefixes[i].len;
@@ -67,47 +56,21 @@ static bool is_instruction(const char *name)
 	       strncmp(name + 16, "overlay.", 8) != 0;
 }
 
-static int item_add(struct tree_xattr_area *x, const struct tree_xattr *from,
-		    struct err *err)
+static int check(const struct tree_xattr *x, struct stored *ret, struct err *err)
 {
-	struct tree_xattr_area_item item = {.from = from};
-	size_t len = strlen(from->name);
+	size_t len = strlen(x->name);
 
 	if (len > XATTR_NAME_MAX)
 		return err_set(err, ERR_LIMIT, "xattr name of %zu bytes", len);
-	if (!split(from->name, len, &item))
-		return err_set(err, ERR_LIMIT, "no place for xattr '%s'", from->name);
-	if (from->value_len > TREE_XATTR_VALUE_MAX)
+	if (!split(x->name, len, ret))
+		return err_set(err, ERR_LIMIT, "no place for xattr '%s'", x->name);
+	if (x->value_len > TREE_XATTR_VALUE_MAX)
 		return err_set(err, ERR_LIMIT,
-			       "xattr '%s' has %u bytes, %u are the limit", from->name,
-			       from->value_len, TREE_XATTR_VALUE_MAX);
-	if (is_instruction(from->name))
-		return err_set(err, ERR_INVALID, "xattr '%s' is for overlayfs",
-			       from->name);
-	return buf_append(&x->items, &item, sizeof(item), err);
-}
-
-static int compare_items(const void *left, const void *right)
-{
-	const struct tree_xattr_area_item *a = left, *b = right;
-	int c = strcmp(a->from->name, b->from->name);
-
-	return c ? c : (a->from > b->from) - (a->from < b->from);
-}
-
-static void sort(struct tree_xattr_area *x)
-{
-	size_t count, kept = 0;
-	struct tree_xattr_area_item *items = items_of(x, &count);
-
-	if (count < 2)
-		return;
-	qsort(items, count, sizeof(*items), compare_items);
-	for (size_t i = 0; i < count; i++)
-		if (i + 1 == count ||
-		    strcmp(items[i].from->name, items[i + 1].from->name) != 0)
-			items[kept++] = items[i];
-	x->items.len = kept * sizeof(*items);
+			       "xattr '%s' has %u bytes, %u are the limit", x->name,
+			       x->value_len, TREE_XATTR_VALUE_MAX);
+	if (is_instruction(x->name))
+		return err_set(err, ERR_INVALID, "xattr '%s' is for overlayfs", x->name);
+	return 0;
 }
 
 /* ---- what the tree keeps for itself ---- */
@@ -157,40 +120,30 @@ static uint8_t *put_redirect(uint8_t *p, const struct digest *d)
 
 /* ---- the area ---- */
 
-int tree_xattr_area_take(struct tree_xattr_area *x, const struct tree_attr *attr,
-			 uint32_t *ret_len, struct err *err)
+int tree_xattr_area_size(const struct tree_attr *attr, uint32_t *ret, struct err *err)
 {
-	const struct tree_xattr_area_item *items;
 	uint64_t len = own_size(attr);
-	size_t count;
-	int r;
 
-	buf_clear(&x->items);
-	x->attr = attr;
 	for (uint32_t i = 0; i < attr->xattr_count; i++) {
-		r = item_add(x, &attr->xattrs[i], err);
+		struct stored stored;
+		int r = check(&attr->xattrs[i], &stored, err);
+
 		if (r < 0)
 			return r;
+		len += tree_xattr_size(stored.name_len, attr->xattrs[i].value_len);
 	}
-	sort(x);
-	items = items_of(x, &count);
-	for (size_t i = 0; i < count; i++)
-		len += tree_xattr_size(items[i].name_len, items[i].from->value_len);
 	if (len)
 		len += TREE_XATTR_HEADER;
 	if (len > TREE_XATTR_AREA_MAX)
 		return err_set(err, ERR_LIMIT, "%llu bytes of xattrs, %u are the limit",
 			       (unsigned long long)len, TREE_XATTR_AREA_MAX);
-	*ret_len = (uint32_t)len;
+	*ret = (uint32_t)len;
 	return 0;
 }
 
-void tree_xattr_area_encode(const struct tree_xattr_area *x, uint8_t *area)
+void tree_xattr_area_encode(const struct tree_attr *a, uint8_t *area)
 {
-	const struct tree_attr *a = x->attr;
 	uint8_t *p = area + TREE_XATTR_HEADER;
-	const struct tree_xattr_area_item *items;
-	size_t count;
 
 	if (has_content(a)) {
 		p = put_redirect(p, &a->digest);
@@ -201,8 +154,12 @@ void tree_xattr_area_encode(const struct tree_xattr_area *x, uint8_t *area)
 			    strlen(TREE_OPAQUE_VALUE));
 	if (a->flags & TREE_UNRESOLVED)
 		p = put_own(p, TREE_LINK_NAME, a->link, strlen(a->link));
-	items = items_of(x, &count);
-	for (size_t i = 0; i < count; i++)
-		p = put(p, items[i].prefix, items[i].name, items[i].name_len,
-			items[i].from->value, items[i].from->value_len);
+	for (uint32_t i = 0; i < a->xattr_count; i++) {
+		const struct tree_xattr *x = &a->xattrs[i];
+		struct stored stored = {0};
+
+		if (split(x->name, strlen(x->name), &stored))
+			p = put(p, stored.prefix, stored.name, stored.name_len, x->value,
+				x->value_len);
+	}
 }

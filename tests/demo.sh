@@ -126,11 +126,11 @@ say '1. An image goes in: every layer is unpacked once, checked, deduplicated an
 show 3 'layercache import oci:image:v1 demo:v1'
 show 3 'layercache import oci:image:v1 demo:v1        # again: nothing to do'
 show 5 'layercache list'
-show 14 'layercache show demo:v1'
+show 16 'layercache show demo:v1'
 
 say '2. The store is a directory tree. No daemon-owned format: ls, find and diff read it.'
 show 3 'layercache mount mnt'
-show 9 'ls mnt'
+show 9 'ls -m mnt'
 show 5 'find mnt/images -mindepth 1 | sort'
 show 3 'layercache path demo:v1'
 show 8 'ls -l "$(layercache path demo:v1)" | tail -n +2'
@@ -150,11 +150,11 @@ say '4. What was done becomes an image: only what is new takes space.'
 before=$(du -sb "$w/store/packs" | cut -f1)
 show 3 'layercache snapshot work --name demo:changed'
 after=$(du -sb "$w/store/packs" | cut -f1)
-echo "    the packs grew by $(awk -v n=$((after - before)) 'BEGIN {printf "%.0f KB", n / 1e3}')"
+echo "    the packs grew by $(mb $((after - before))), of $(find "$w/work" -xdev | wc -l) files and directories"
 show 5 'layercache list'
 show 8 'layercache diff demo:v1 demo:changed'
 show 2 'cat mnt/images/docker.io/library/demo:changed/etc/motd   # there at once'
-show 12 'layercache stats'
+show 15 'layercache stats'
 
 say '5. Done: everything is unmounted and removed.'
 show 3 'layercache verify'

@@ -3,8 +3,15 @@
 #include "store/base/stream.h"
 
 #include <fcntl.h>
-#include <pthread.h>
+#include <poll.h>
 #include <string.h>
+
+static _Thread_local int interrupt_fd = -1;
+
+void stream_set_interrupt(int fd)
+{
+	interrupt_fd = fd;
+}
 
 struct fd_stream {
 	struct stream base;
@@ -15,17 +22,20 @@ struct fd_stream {
 	char what[256];
 };
 
-/* A pipe may stay silent for ever. This is the one place where a thread that reads ahead
- * (stream_ahead.c) may be cancelled: nothing is held here. */
-static ssize_t read_pipe(int fd, void *data, size_t cap)
+/* Waits for a pipe, which may stay silent for ever, or for the interrupt. */
+static int wait_for_pipe(const struct fd_stream *f, struct err *err)
 {
-	ssize_t n;
-	int state;
+	struct pollfd fds[] = {{f->fd, POLLIN, 0}, {interrupt_fd, POLLIN, 0}};
+	int n;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state);
-	n = read(fd, data, cap);
-	pthread_setcancelstate(state, NULL);
-	return n;
+	do
+		n = poll(fds, ARRAY_LEN(fds), -1);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, errno, "cannot wait for '%s'", f->what);
+	if (fds[1].revents)
+		return err_set(err, ERR_CANCELED, "reading '%s' was given up", f->what);
+	return 0;
 }
 
 static int fd_stream_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
@@ -41,9 +51,15 @@ static int fd_stream_read(struct stream *s, void *data, size_t cap, size_t *ret_
 		*ret_len = 0;
 		return 0;
 	}
+	if (!f->seekable && interrupt_fd >= 0) {
+		int r = wait_for_pipe(f, err);
+
+		if (r < 0)
+			return r;
+	}
 	do
 		n = f->seekable ? pread(f->fd, data, cap, (off_t)f->pos)
-				: read_pipe(f->fd, data, cap);
+				: read(f->fd, data, cap);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_sys(err, errno, "cannot read '%s'", f->what);

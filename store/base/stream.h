@@ -40,9 +40,14 @@ int stream_read_full(struct stream *s, void *data, size_t cap, size_t *ret_len,
 int stream_from_fd(int fd, uint64_t offset, uint64_t length, const char *what,
 		   struct stream **ret, struct err *err) MUST_CHECK;
 
-/* As above for something that cannot seek (a pipe): plain read, OFFSET 0, to the end. */
+/* As above for something that cannot seek (a pipe): plain read, OFFSET 0, to the end. Its
+ * reads can be interrupted: stream_set_interrupt. */
 int stream_from_pipe(int fd, const char *what, struct stream **ret,
 		     struct err *err) MUST_CHECK;
+
+/* For the calling thread: reads of pipes, which may block for ever, give up with ERR_CANCELED
+ * as soon as FD (an eventfd) can be read from. -1: they do not. */
+void stream_set_interrupt(int fd);
 
 /* Bytes in memory, borrowed until close. */
 int stream_from_bytes(const void *data, size_t len, struct stream **ret,

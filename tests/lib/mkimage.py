@@ -160,7 +160,7 @@ def layered():
                                        "SCHILY.xattr.user.empty": ""})
     a.add("var/early", data=b"before 1970", mtime=-123456)
     a.add("var/nano", data=b"ns", mtime=T0, pax={"mtime": "1700000000.123456789"})
-    a.add("var/late", data=b"year 2600", mtime=19880899200)
+    a.add("var/late", data=b"year 2400", mtime=13569465600)  # ext4 ends in 2446
     a.add("var/" + "n" * 255, data=b"longest name")
     deep = "var/" + "/".join(["d" * 100] * 20)
     a.add(deep + "/file", data=b"deep")

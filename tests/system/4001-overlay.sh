@@ -22,7 +22,7 @@ umount "$T/one"
 
 lower=
 for l in $(lc show --json localhost/img:v1 | python3 -c \
-    'import json,sys; [print(x["diffid"][7:]) for x in reversed(json.load(sys.stdin)["layers"])]'); do
+    'import json,sys; [print(x["diffid"][7:]) for x in reversed(json.load(sys.stdin)["steps"]) if x["diffid"]]'); do
     lower=$lower${lower:+:}$m/layers/sha256/$l
 done
 ok 'layers stacked' mount -t overlay -o "lowerdir=$lower" none "$T/stack"

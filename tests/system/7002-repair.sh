@@ -17,7 +17,7 @@ answers() {
         lc export "layer:$l" tar:- | sha256sum
     done
 }
-trees() { (cd "$T/mnt/chains/sha256" && find . -printf '%p %i %m %s %T@ %l\n' | sort); }
+trees() { (cd "$T/mnt/chains/sha256" && find . -mindepth 1 -printf '%p %i %m %s %T@ %l\n' | sort); }
 answers >"$T/before"
 # shellcheck disable=SC2119
 mount_store && trees >"$T/trees.before" && unmount_store

@@ -15,7 +15,7 @@
 #include "store/tree_frames.h"
 #include "tests/unit/scratch_store.h"
 #include "tests/unit/tar_fixture.h"
-#include "tests/unit/tree_fixture.h"
+#include "tests/unit/forest_fixture.h"
 
 /* ---- a store with layers and chains ---- */
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "store/tree_diff.h"
-#include "tests/unit/tree_fixture.h"
+#include "tests/unit/forest_fixture.h"
 
 struct pair {
 	struct tree_model *a, *b;

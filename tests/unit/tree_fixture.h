@@ -1,104 +1,207 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Trees made by hand, for tests that read, merge and compare them. */
+ * Trees written down as text, for tests: entries of a tar in, a listing out.
+ *
+ * Entries, words apart by one space:
+ *	d PATH [MODE]      directory
+ *	f PATH [LETTER]    file, empty or with one byte
+ *	s PATH TARGET      symlink
+ *	h PATH TARGET      hardlink
+ *	c PATH MAJOR:MINOR device
+ *
+ * Listing, a line for each name, sorted:
+ *	PATH/ MODE [O][I]  directory (opaque, implied)
+ *	PATH [LETTER] [*N] file (N names)
+ *	PATH > TARGET      symlink
+ *	PATH ? TARGET      unresolved hardlink
+ *	PATH W             whiteout
+ *	PATH MAJOR:MINOR [Z] device (0:0 as data)
+ */
 #ifndef TESTS_UNIT_TREE_FIXTURE_H
 #define TESTS_UNIT_TREE_FIXTURE_H
 
-#include <stdlib.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
 #include <string.h>
 #include <sys/stat.h>
 
-#include "store/tree_read.h"
-#include "store/tree_write.h"
+#include "store/tree_model.h"
 
-static inline struct tree_model *tree_fixture_new(void)
+/* Fails the test with the error's text. */
+#define assert_ok(call) \
+	do { \
+		struct err err_ = {0}; \
+		struct err *err = &err_; \
+		if ((call) < 0) \
+			fail_msg("%s: %s", #call, err->msg); \
+	} while (0)
+
+static inline struct digest digest_of_letter(char letter)
 {
-	struct tree_model *m;
+	struct digest d = {{0}};
 
-	if (tree_model_new(&m, NULL))
-		abort();
-	return m;
+	d.bytes[0] = (uint8_t)letter;
+	return d;
 }
 
-/* An inode named PATH ("a/b/c"); its parents must be there. */
-static inline tree_ref tree_fixture_add(struct tree_model *m, const char *path,
-					const struct tree_attr *attr)
+static inline int entry_apply(struct tree_model *m, const char *text, tree_ref *ret,
+			      struct err *err)
 {
-	tree_ref dir = TREE_ROOT, inode;
-	const char *slash;
+	static const enum tar_type types[128] = {
+		['d'] = TAR_DIR,      ['f'] = TAR_FILE, ['s'] = TAR_SYMLINK,
+		['h'] = TAR_HARDLINK, ['c'] = TAR_CHAR,
+	};
+	const char *path = text + 2, *space = strchr(path, ' ');
+	const char *more = space ? space + 1 : "";
+	struct tar_entry e = {
+		.type = types[(unsigned char)*text],
+		.path = path,
+		.path_len = space ? (size_t)(space - path) : strlen(path),
+		.link = "",
+		.mode = *text == 'd' ? 0755 : 0644,
+		.uid = 1,
+		.mtime = 7,
+	};
+	struct digest d = digest_of_letter(*more);
 
-	while ((slash = strchr(path, '/'))) {
-		dir = tree_model_lookup(m, dir, path, (size_t)(slash - path));
-		if (dir == TREE_NONE)
-			abort();
-		path = slash + 1;
+	if (*text == 'd' && *more)
+		e.mode = (uint32_t)strtoul(more, NULL, 8);
+	if (*text == 'f' && *more)
+		e.size = 1;
+	if (*text == 'c')
+		sscanf(more, "%u:%u", &e.rdev_major, &e.rdev_minor);
+	if (*text == 's' || *text == 'h') {
+		e.link = more;
+		e.link_len = strlen(more);
 	}
-	if (tree_model_inode(m, attr, &inode, NULL) ||
-	    tree_model_link(m, dir, path, strlen(path), inode, NULL))
-		abort();
-	return inode;
+	return tree_model_apply(m, &e, &d, ret, err);
 }
 
-static inline tree_ref tree_fixture_dir(struct tree_model *m, const char *path)
+/* Applies entries up to NULL. */
+static inline void entries_apply(struct tree_model *m, const char *const *entries)
 {
-	const struct tree_attr attr = {.mode = S_IFDIR | 0755, .mtime = 1000};
-
-	return tree_fixture_add(m, path, &attr);
+	for (; *entries; entries++)
+		assert_ok(entry_apply(m, *entries, NULL, err));
 }
 
-static inline struct tree_attr tree_fixture_file_attr(const char *content)
+/* ---- listing ---- */
+
+struct tree_line {
+	char path[512];
+	char text[1024];
+	tree_ref dir; /* TREE_NONE: no directory */
+};
+
+struct tree_lines {
+	struct tree_model *m;
+	struct tree_line *lines;
+	size_t count, at;
+};
+
+static inline void line_text(struct tree_model *m, tree_ref inode, struct tree_line *l)
 {
-	struct tree_attr attr = {
-		.mode = S_IFREG | 0644,
-		.mtime = 1000,
-		.size = strlen(content),
-	};
+	struct tree_attr a;
+	size_t room = sizeof(l->text);
 
-	digest_of(content, strlen(content), &attr.digest);
-	return attr;
+	tree_model_get(m, inode, &a);
+	if (a.flags & TREE_WHITEOUT)
+		snprintf(l->text, room, "%s W", l->path);
+	else if (a.flags & TREE_UNRESOLVED)
+		snprintf(l->text, room, "%s ? %s", l->path, a.link);
+	else if (S_ISDIR(a.mode))
+		snprintf(l->text, room, "%s/ %o%s%s%s", l->path, a.mode & 07777u,
+			 a.flags & (TREE_OPAQUE | TREE_IMPLIED) ? " " : "",
+			 a.flags & TREE_OPAQUE ? "O" : "",
+			 a.flags & TREE_IMPLIED ? "I" : "");
+	else if (S_ISLNK(a.mode))
+		snprintf(l->text, room, "%s > %s", l->path, a.link);
+	else if (S_ISCHR(a.mode))
+		snprintf(l->text, room, "%s %u:%u%s", l->path, a.rdev_major, a.rdev_minor,
+			 a.flags & TREE_DEVICE_ZERO ? " Z" : "");
+	else
+		snprintf(l->text, room, "%s%s%c", l->path, a.size ? " " : "",
+			 a.size ? a.digest.bytes[0] : '\0');
+	if (!S_ISDIR(a.mode) && tree_model_nlink(m, inode) > 1)
+		snprintf(l->text + strlen(l->text), room - strlen(l->text), " *%u",
+			 tree_model_nlink(m, inode));
+	l->dir = S_ISDIR(a.mode) ? inode : TREE_NONE;
 }
 
-static inline tree_ref tree_fixture_file(struct tree_model *m, const char *path,
-					 const char *content)
+static inline int line_add(void *arg, const char *name, size_t len, tree_ref inode,
+			   struct err *err)
 {
-	const struct tree_attr attr = tree_fixture_file_attr(content);
+	struct tree_lines *all = arg;
+	struct tree_line *l;
+	size_t used;
 
-	return tree_fixture_add(m, path, &attr);
+	(void)err;
+	all->lines = realloc(all->lines, (all->count + 1) * sizeof(*l));
+	l = &all->lines[all->count++];
+	used = all->at ? strlen(all->lines[all->at].path) : 0;
+	assert_true(used + len + 2 <= sizeof(l->path));
+	memcpy(l->path, all->lines[all->at].path, used);
+	if (used)
+		l->path[used++] = '/';
+	memcpy(l->path + used, name, len);
+	l->path[used + len] = '\0';
+	line_text(all->m, inode, l);
+	return 0;
 }
 
-static inline tree_ref tree_fixture_link(struct tree_model *m, const char *path,
-					 const char *target)
+static inline int line_cmp(const void *a, const void *b)
 {
-	const struct tree_attr attr = {
-		.mode = S_IFLNK | 0777,
-		.mtime = 1000,
-		.size = strlen(target),
-		.link = target,
-	};
-
-	return tree_fixture_add(m, path, &attr);
+	return strcmp(((const struct tree_line *)a)->text,
+		      ((const struct tree_line *)b)->text);
 }
 
-static inline tree_ref tree_fixture_whiteout(struct tree_model *m, const char *path)
+/* The caller frees it. */
+static inline char *tree_text(struct tree_model *m)
 {
-	const struct tree_attr attr = {.mode = S_IFCHR, .flags = TREE_WHITEOUT};
+	struct tree_lines all = {.m = m, .lines = calloc(1, sizeof(struct tree_line))};
+	size_t room = 1, used = 0;
+	char *text;
 
-	return tree_fixture_add(m, path, &attr);
+	all.count = 1;
+	line_text(m, TREE_ROOT, &all.lines[0]);
+	for (; all.at < all.count; all.at++)
+		if (all.lines[all.at].dir != TREE_NONE)
+			assert_ok(tree_model_each(m, all.lines[all.at].dir, line_add,
+						  &all, err));
+	qsort(all.lines, all.count, sizeof(*all.lines), line_cmp);
+	for (size_t i = 0; i < all.count; i++)
+		room += strlen(all.lines[i].text) + 1;
+	text = malloc(room);
+	assert_non_null(text);
+	for (size_t i = 0; i < all.count; i++)
+		used += (size_t)sprintf(text + used, "%s\n", all.lines[i].text);
+	free(all.lines);
+	return text;
 }
 
-/* The image, in OUT; frees the model. */
-static inline void tree_fixture_image(struct tree_model *m, struct buf *out)
+static inline void assert_tree(struct tree_model *m, const char *expected)
 {
-	buf_init(out, 64u << 20);
-	if (tree_write(m, out, NULL))
-		abort();
-	tree_model_free(m);
+	auto_free char *text = tree_text(m);
+
+	assert_string_equal(text, expected);
 }
 
-static inline bool tree_fixture_has(const struct tree *t, const char *path)
+/* The inode at a path that has no links in it. */
+static inline tree_ref ref_at(struct tree_model *m, const char *path)
 {
-	uint64_t nid;
+	tree_ref ref = TREE_ROOT;
 
-	return tree_path(t, path, &nid, NULL) == 0;
+	while (*path && ref != TREE_NONE) {
+		size_t len = strcspn(path, "/");
+
+		ref = tree_model_lookup(m, ref, path, len);
+		path += len + (path[len] == '/');
+	}
+	return ref;
 }
+
+#define ENTRIES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 #endif
