@@ -176,6 +176,11 @@ int catalog_tree_get(struct catalog_txn *t, uint32_t number, struct catalog_tree
 int catalog_tree_put(struct catalog_txn *t, const struct catalog_tree *tree,
 		     struct err *err) MUST_CHECK;
 
+/* By number. */
+typedef int catalog_tree_fn(void *arg, const struct catalog_tree *tree, struct err *err);
+int catalog_tree_each(struct catalog_txn *t, catalog_tree_fn *each, void *arg,
+		      struct err *err) MUST_CHECK;
+
 /* Committed length of a pack; ERR_NOTFOUND if nothing of it is committed. */
 int catalog_pack_get(struct catalog_txn *t, uint32_t number, uint64_t *ret_length,
 		     struct err *err) MUST_CHECK;

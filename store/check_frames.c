@@ -61,7 +61,7 @@ static void tell_bad(struct pass *p, uint32_t pack, uint64_t from, uint64_t to,
 
 static void tell_bad_frame(struct pass *p, const struct pack_place *at, const char *what)
 {
-	char why[160];
+	char why[600];
 
 	snprintf(why, sizeof(why), "pack %08x: frame at %llu: %s", at->pack,
 		 (unsigned long long)at->off, what);

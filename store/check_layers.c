@@ -206,6 +206,7 @@ static int check_layer(void *arg, size_t number, struct err *err)
 	struct layers *l = arg;
 	char text[DIGEST_TEXT_SIZE];
 	struct record_layer layer;
+	bool whole = l->whole;
 	int r = get_layer(l, number, &layer, err);
 
 	if (r == -ERR_NOTFOUND)
@@ -216,10 +217,12 @@ static int check_layer(void *arg, size_t number, struct err *err)
 		r = check_tar(l, &layer, err);
 	else
 		r = recipe_each(l->store, &layer.recipe, look_for_object, l, err);
-	if (r < 0)
+	if (r < 0) {
 		r = check_judge(l->report, r, err, "layer %s",
 				digest_format(&layer.diffid, text));
-	return r < 0 ? r : check_trees_layer(l->store, l->report, &layer, l->whole, err);
+		whole = false; /* its recipe may be what is damaged */
+	}
+	return r < 0 ? r : check_trees_layer(l->store, l->report, &layer, whole, err);
 }
 
 /* ---- large objects by themselves ---- */

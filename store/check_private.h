@@ -11,7 +11,8 @@
  *	check_layers.c   recipes against DiffIDs, large content against SHA-256
  *	check_trees.c    tree images, in packs and in `trees/`
  *	check_repair.c   repair: the order of things
- *	check_salvage.c  what can be known without (all of) the journal
+ *	check_source.c   what is known: by the journal, or by what is left
+ *	check_salvage.c  layers of which only the recipes are left
  *	check_damage.c   what the loss of content means for layers and names
  *	check_dump.c     the catalog as one journal record
  */
@@ -24,6 +25,7 @@
 #include "store/check.h"
 #include "store/digest_map.h"
 #include "store/store_private.h"
+#include "store/tree_read.h"
 
 /* Decoded frames kept while layers are read. */
 #define CHECK_CACHE (24u << 20)
@@ -214,5 +216,91 @@ int check_trees_layer(struct store *s, struct check_report *report,
 /* Every file in `trees/`. DROP: those that are of no use are removed. */
 int check_trees_files(struct store *s, struct check_report *report, bool drop,
 		      struct err *err) MUST_CHECK;
+
+/* ---- check_dump.c ---- */
+
+/* Appends the catalog's content as items to OUT, with PACK items for RANGES and DROP items
+ * for DROPPED. *ret_next: the next tree number that a replay comes to. */
+int check_dump(struct catalog_txn *t, const struct check_ranges *ranges,
+	       const struct digest_map *dropped, struct buf *out, uint32_t *ret_next,
+	       struct err *err) MUST_CHECK;
+
+/* PACK items for RANGES. */
+int check_dump_packs(const struct check_ranges *ranges, struct buf *out,
+		     struct err *err) MUST_CHECK;
+
+/* ---- check_source.c ---- */
+
+struct check_source {
+	bool salvaged; /* the journal is lost or damaged */
+	bool lost;     /* and nothing else says all that it said */
+	uint64_t seq;  /* of the last commit known of */
+	struct check_ranges ranges;
+	struct digest_map dropped; /* objects of DROP items */
+	/* All but PACK and DROP items, in order. Of a journal that is whole only after
+	 * check_source_items. */
+	struct buf items;
+};
+
+void check_source_init(struct check_source *src);
+void check_source_release(struct check_source *src);
+/* With the store lock. */
+int check_source_read(struct check_source *src, struct store *s,
+		      struct check_report *told, struct err *err) MUST_CHECK;
+int check_source_items(struct check_source *src, struct store *s,
+		       struct err *err) MUST_CHECK;
+
+/* ---- check_salvage.c ---- */
+
+/* Recipes and trees met among the frames. */
+struct check_salvage {
+	struct store *store;
+	struct check_report *told;
+	pthread_mutex_t lock; /* the rest */
+	struct buf recipes;   /* struct pack_place of index frames */
+	struct buf trees;     /* struct check_salvage_tree */
+};
+
+struct check_salvage_tree {
+	struct pack_place at;
+	uint64_t len; /* bytes of the image from there on */
+};
+
+void check_salvage_init(struct check_salvage *v, struct store *s,
+			struct check_report *told);
+void check_salvage_release(struct check_salvage *v);
+/* For struct check_frames. */
+int check_salvage_frame(struct check_salvage *v, const struct pack_place *at,
+			const struct pack_frame *f, const uint8_t *raw,
+			struct err *err) MUST_CHECK;
+/* Puts a layer into the catalog for each recipe that gives a whole tar and belongs to none. */
+int check_salvage_layers(struct check_salvage *v, struct err *err) MUST_CHECK;
+
+/* ---- check_damage.c ---- */
+
+/* What the content that is not there any more means. */
+struct check_damage {
+	struct store *store;
+	struct check_report *told;
+	struct objects *objects;
+	struct digest_map dropped; /* chunked objects that miss a chunk */
+	struct digest_map lost;    /* objects that something names, and nobody has */
+	struct buf changed;        /* struct record_layer, as they are to be */
+	uint64_t damaged_layers;
+	bool names; /* whether to look at names: something is missing */
+};
+
+void check_damage_init(struct check_damage *d, struct store *s,
+		       struct check_report *told);
+void check_damage_release(struct check_damage *d);
+/* Objects in the tables of these ranges count as lost, unless the catalog has them. */
+int check_damage_ranges(struct check_damage *d, const struct check_ranges *bad,
+			struct err *err) MUST_CHECK;
+/* Objects that were dropped before stay so, unless the catalog has them by now. */
+int check_damage_dropped(struct check_damage *d, const struct digest_map *dropped,
+			 struct err *err) MUST_CHECK;
+int check_damage_assess(struct check_damage *d, struct err *err) MUST_CHECK;
+/* Tells which names miss content. CHANGED is in the catalog by now. */
+int check_damage_names(struct check_damage *d, struct err *err) MUST_CHECK;
 
 #endif

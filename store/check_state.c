@@ -34,6 +34,7 @@ struct tree_row {
 	uint32_t version;
 	uint8_t owner;
 	bool stale;
+	bool seen;
 };
 
 void check_state_init(struct check_state *st)
@@ -427,52 +428,41 @@ static void tell_missing(struct comparison *c)
 	}
 }
 
-static int compare_trees(struct comparison *c, struct catalog_txn *t, struct err *err)
+static int on_tree(void *arg, const struct catalog_tree *tree, struct err *err)
+{
+	struct comparison *c = arg;
+	struct tree_row *row;
+	struct digest key;
+
+	(void)err;
+	tree_key(tree->number, &key);
+	row = find(&c->state->trees, &key);
+	if (!row) {
+		check_problem(c->report,
+			      "catalog: tree %u is there, but not in the journal",
+			      tree->number);
+		return 0;
+	}
+	row->seen = true;
+	if (tree->owner != row->owner || tree->stale != row->stale ||
+	    tree->version != row->version || !digest_equal(&tree->id, &row->id) ||
+	    mark_of_digest(&tree->sha256) != row->mark)
+		check_problem(c->report, "catalog: tree %u is not as the journal has it",
+			      tree->number);
+	return 0;
+}
+
+static void tell_missing_trees(struct comparison *c)
 {
 	const struct digest_map *m = &c->state->trees;
 
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct tree_row *row = digest_map_entry(m, i);
-		uint32_t number = get_le32(row->key.bytes);
-		struct catalog_tree tree;
-		int r = catalog_tree_get(t, number, &tree, err);
 
-		if (r < 0 && r != -ERR_NOTFOUND)
-			return r;
-		if (r < 0)
-			check_problem(c->report, "catalog: tree %u is missing", number);
-		else if (tree.owner != row->owner || tree.stale != row->stale ||
-			 tree.version != row->version ||
-			 !digest_equal(&tree.id, &row->id) ||
-			 mark_of_digest(&tree.sha256) != row->mark)
-			check_problem(c->report,
-				      "catalog: tree %u is not as the journal has it",
-				      number);
+		if (!row->seen)
+			check_problem(c->report, "catalog: tree %u is missing",
+				      get_le32(row->key.bytes));
 	}
-	return 0;
-}
-
-/* Numbers that were never given. */
-static int find_strange_trees(struct comparison *c, struct catalog_txn *t,
-			      struct err *err)
-{
-	for (uint32_t n = 1; n < c->state->next_number; n++) {
-		struct catalog_tree tree;
-		struct digest key;
-		int r;
-
-		tree_key(n, &key);
-		if (find(&c->state->trees, &key))
-			continue;
-		r = catalog_tree_get(t, n, &tree, NULL);
-		if (r == 0)
-			check_problem(c->report,
-				      "catalog: tree %u is there, but not in the journal",
-				      n);
-		else if (r != -ERR_NOTFOUND)
-			return catalog_tree_get(t, n, &tree, err);
-	}
-	return 0;
 }
 
 static int on_pack(void *arg, uint32_t number, uint64_t length, struct err *err)
@@ -513,13 +503,11 @@ static int compare_next(struct comparison *c, struct catalog_txn *t, struct err 
 	struct catalog_mark mark;
 	int r = catalog_mark_get(t, &mark, err);
 
-	if (r < 0)
-		return r;
-	if (mark.next_number == c->state->next_number)
-		return find_strange_trees(c, t, err);
-	check_problem(c->report, "catalog: the next tree would be %u, by the journal %u",
-		      mark.next_number, c->state->next_number);
-	return 0;
+	if (r == 0 && mark.next_number != c->state->next_number)
+		check_problem(c->report,
+			      "catalog: the next tree would be %u, by the journal %u",
+			      mark.next_number, c->state->next_number);
+	return r;
 }
 
 int check_state_compare(struct check_state *st, struct catalog_txn *t,
@@ -539,9 +527,10 @@ int check_state_compare(struct check_state *st, struct catalog_txn *t,
 	if (r < 0)
 		return r;
 	tell_missing(&c);
-	r = compare_trees(&c, t, err);
+	r = catalog_tree_each(t, on_tree, &c, err);
 	if (r == 0)
 		r = compare_next(&c, t, err);
+	tell_missing_trees(&c);
 	if (r == 0)
 		r = catalog_pack_each(t, on_pack, &c, err);
 	return r < 0 ? r : find_missing_packs(&c, t, err);

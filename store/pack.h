@@ -50,6 +50,9 @@ void pack_writer_close(struct pack_writer *w);
  * created by this writer and has nothing committed is removed. */
 void pack_writer_abort(struct pack_writer *w);
 
+/* Writes the file header of a pack anew (repair): nothing else of it is touched. */
+int pack_mend_header(int packs_dirfd, uint32_t number, struct err *err) MUST_CHECK;
+
 uint32_t pack_writer_number(const struct pack_writer *w);
 /* End of the last complete append. */
 uint64_t pack_writer_length(struct pack_writer *w);
