@@ -8,6 +8,7 @@
 # ---- the candidates; $target, $tag and $layers are the image ----
 
 fresh() { # the scratch of the run before is gone, nothing of it waits to be written
+    umount "$W/containers/overlay" 2>/dev/null # a mount that containers-storage leaves
     rm -rf "$W/store" "$W/tree" "$W/containers" "$W/containers.run" "$W/bundle" "$W/borg"
     drop_caches
     # shellcheck disable=SC2086

@@ -9,10 +9,10 @@ set -u
 here=$(cd "$(dirname "$0")/../.." && pwd)
 export BIN=${BIN:-$here/build/release} OUT=${OUT:-$here/build/bench} CORPORA=${CORPORA:-$here/build/corpora}
 export ROUNDS=${ROUNDS:-5}
-[ "$(id -u)" = 0 ] && [ -c /dev/fuse ] || {
+if [ "$(id -u)" != 0 ] || [ ! -c /dev/fuse ]; then
     echo 'make bench needs root and /dev/fuse' >&2
     exit 1
-}
+fi
 peers='skopeo umoci borgbackup restic casync squashfs-tools squashfuse erofs-utils isal pigz buildah'
 # shellcheck disable=SC2086
 "$here/tests/lib/install.sh" $peers jq openssl tar gzip fuse3 e2fsprogs || exit 1

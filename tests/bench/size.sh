@@ -5,7 +5,7 @@
 export BORG_BASE_DIR=$W/borg.home BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
 targets='debian python-app node-app toolchain'
 
-bytes() { du -s --block-size=1 "$1" | cut -f1; }
+bytes() { find "$1" -type f -printf '%s\n' | awk '{s += $1} END {printf "%.0f\n", s}'; } # of files
 mb() { awk -v b="$1" 'BEGIN {printf "%.0f MB\n", b / 1e6}'; }
 for t in $targets; do
     for tag in $(tags_of "$t"); do layers_of "$t" "$tag"; done

@@ -40,20 +40,20 @@ start_server() {
     server=$!
     for _ in $(seq 100); do
         inside ss -ltn 2>/dev/null | grep -q :2049 && return 0
-        kill -0 $server 2>/dev/null || break
+        kill -0 "$server" 2>/dev/null || break
         sleep 0.1
     done
     tail -5 "$T/ganesha.log" >"$T/err"
     return 1
 }
 stop_server() {
-    kill $server
+    kill "$server"
     for _ in $(seq 100); do
-        kill -0 $server 2>/dev/null || break
+        kill -0 "$server" 2>/dev/null || break
         sleep 0.1
     done
-    kill -9 $server 2>/dev/null
-    wait $server 2>/dev/null
+    kill -9 "$server" 2>/dev/null
+    wait "$server" 2>/dev/null
     return 0
 }
 # Device numbers are not asked for by the client.
@@ -100,5 +100,5 @@ local_walk "$T/mnt/chains/sha256/$chain" >"$T/local"
 compare 'the client sees the same tree after both were started again'
 stop_server
 ok 'unmount once more' unmount_store
-kill $net
+kill "$net"
 done_testing

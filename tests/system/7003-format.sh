@@ -37,7 +37,7 @@ done
 
 ok 'mount' mount_store
 objects_equal() { # every file of the mount, by its digest
-    find "$1" -type f -size +0 -print0 | xargs -0 sha256sum | tr -d '\\' | cut -c1-64 | sort -u |
+    find "$1" -type f -size +0 -print0 | xargs -0 sha256sum | sed 's/^[\\]//' | cut -c1-64 | sort -u |
         awk 'NR % 37 == 1' >"$T/digests"
     [ -s "$T/digests" ] || return 1
     while read -r d; do
@@ -78,4 +78,21 @@ fails_saying 1 'newer layercache' 'so does the program' lc --store "$T/torn" lis
 sed -i 's/^read 2$/read 1/; s/^write 1$/write 2/' "$T/torn/version"
 ok 'one with a newer write version can be read' lc --store "$T/torn" list
 fails_saying 1 'newer layercache' 'but not written' lc --store "$T/torn" remove other:v2
+
+# What repair leaves is described as well.
+cp -a "$T/store" "$T/lost"
+rm "$T/lost/journal"
+"$BIN/layercache" --store "$T/lost" repair >"$T/out" 2>"$T/err"
+python3 "$lib/reader.py" "$T/lost" list 2>"$T/err" | grep '^layer ' >"$T/found"
+is 'with the journal lost the reader finds the layers that repair found' \
+    "$(cut -d' ' -f2 "$T/found")" "$(lc list layers | cut -d' ' -f1)"
+ok 'and they are whole' python3 "$lib/reader.py" "$T/lost" check
+cp -a "$T/store" "$T/hurt"
+pack=$(ls "$T"/hurt/packs/*.pack | head -1)
+printf '\377\377\377\377' | dd of="$pack" bs=1 seek=100000 conv=notrunc status=none
+fails 4 'the reader finds damage in a pack' python3 "$lib/reader.py" "$T/hurt" check
+"$BIN/layercache" --store "$T/hurt" repair >"$T/out" 2>"$T/err"
+python3 "$lib/reader.py" "$T/hurt" check >"$T/out" 2>"$T/err"
+is 'after repair nothing is wrong but layers that miss content' \
+    "$(grep -v ': misses content$' "$T/out" | grep -c ': ')" 1
 done_testing
