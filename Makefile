@@ -91,6 +91,7 @@ $(FUZZERS): $(O)/tests/%: $(O)/tests/fuzz/%.o $(FUZZ_DRIVER) $(O)/libapp.a $(O)/
 
 # libnfs is needed by this one only.
 HELPER_LIBS_nfswalk := -lnfs
+helpers: $(HELPERS)
 $(HELPERS): $(O)/tests/%: $(O)/tests/lib/%.o $(O)/libstore.a
 	$(LINK) $^ $(HELPER_LIBS_$*) $(LIBS)
 
