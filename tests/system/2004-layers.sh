@@ -13,7 +13,7 @@ c=$T/mnt/chains/sha256/${chain#sha256:}
 # Parents without an entry of their own get the time of the unpacking from umoci, 0 from us;
 # so does the root; times after 2038 and xattrs without a value get lost there.
 {
-    printf '\tmtime\tthe root\nvar/late\tmtime\t32 bits\nvar/xattr\txattr\tan empty value\n'
+    printf '%s\t%s\t%s\n' '' mtime 'the root' var/late mtime '32 bits' var/xattr xattr 'no value'
     for p in implied implied/parent $(cd "$T/bundle/rootfs/var" && find d* -type d | sed 's,^,var/,'); do
         printf '%s\tmtime\timplied parent\n' "$p"
     done
