@@ -59,10 +59,10 @@ uint64_t pack_writer_length(struct pack_writer *w);
 
 /* Appends one frame. Thread-safe. BODY is as encoded by METHOD, RAW_LEN its decoded
  * length. */
-int pack_append(struct pack_writer *w, enum pack_frame_type type, enum codec_method method,
-		const struct pack_entry *table, uint32_t count, const void *body,
-		uint32_t stored_len, uint32_t raw_len, struct pack_place *ret,
-		struct err *err) MUST_CHECK;
+int pack_append(struct pack_writer *w, enum pack_frame_type type,
+		enum codec_method method, const struct pack_entry *table, uint32_t count,
+		const void *body, uint32_t stored_len, uint32_t raw_len,
+		struct pack_place *ret, struct err *err) MUST_CHECK;
 
 /* Makes everything appended so far durable, the directory entry included. */
 int pack_writer_sync(struct pack_writer *w, struct err *err) MUST_CHECK;
@@ -83,7 +83,8 @@ struct pack_frame {
 	uint32_t count;
 	uint32_t stored_len;
 	uint32_t raw_len;
-	const uint8_t *table; /* count * PACK_TABLE_ENTRY_SIZE bytes, see pack_frame_entry */
+	const uint8_t
+		*table; /* count * PACK_TABLE_ENTRY_SIZE bytes, see pack_frame_entry */
 	const uint8_t *body;
 };
 

@@ -75,7 +75,7 @@ int recipe_segment_decode(const uint8_t *bytes, size_t len, uint64_t at,
 /* EACH is told where every segment lies and which tar bytes [at, at + len) it covers. */
 typedef int recipe_index_fn(void *arg, const struct pack_place *segment, uint64_t at,
 			    uint64_t len, struct err *err);
-int recipe_index_decode(const uint8_t *bytes, size_t len, recipe_index_fn *each, void *arg,
-			uint64_t *ret_tar_size, struct err *err) MUST_CHECK;
+int recipe_index_decode(const uint8_t *bytes, size_t len, recipe_index_fn *each,
+			void *arg, uint64_t *ret_tar_size, struct err *err) MUST_CHECK;
 
 #endif

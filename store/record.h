@@ -33,8 +33,8 @@ struct record_pack {
 };
 
 enum layer_flags {
-	LAYER_UNRESOLVED_LINKS = 1, /* has hardlinks to lower layers */
-	LAYER_IMPLIED_DIRS = 2,	    /* has parents without an entry of their own */
+	LAYER_UNRESOLVED_LINKS = 1,  /* has hardlinks to lower layers */
+	LAYER_IMPLIED_DIRS = 2,      /* has parents without an entry of their own */
 	LAYER_OVERLAY_LOOKALIKE = 4, /* has 0:0 devices or overlay xattrs as data */
 	/* Misses content: repair found it damaged. Its tree can be looked at, but importing it
 	 * again stores it anew. */
@@ -44,14 +44,14 @@ enum layer_flags {
 struct record_layer {
 	struct digest diffid;
 	struct pack_place recipe; /* the recipe's index frame */
-	struct pack_place tree;	  /* first of its tree frames; pack 0: none kept */
-	uint32_t number;	  /* tree number of layers/sha256/<DiffID>, never reused */
-	uint32_t flags;		  /* enum layer_flags */
-	uint64_t tar_size;	  /* bytes of the uncompressed tar */
-	uint64_t content_size;	  /* logical bytes of its regular files, each object once */
-	uint64_t new_size;	  /* of these, bytes that were new to the store */
-	uint64_t entries;	  /* tar entries */
-	int64_t created;	  /* seconds since the epoch, when it was committed */
+	struct pack_place tree;   /* first of its tree frames; pack 0: none kept */
+	uint32_t number;       /* tree number of layers/sha256/<DiffID>, never reused */
+	uint32_t flags;        /* enum layer_flags */
+	uint64_t tar_size;     /* bytes of the uncompressed tar */
+	uint64_t content_size; /* logical bytes of its regular files, each object once */
+	uint64_t new_size;     /* of these, bytes that were new to the store */
+	uint64_t entries;      /* tar entries */
+	int64_t created;       /* seconds since the epoch, when it was committed */
 };
 
 struct record_chain {
@@ -65,15 +65,15 @@ struct record_chain {
 struct record_blob {
 	struct digest blob;
 	struct digest diffid;
-	uint64_t size;	      /* compressed bytes */
+	uint64_t size;        /* compressed bytes */
 	uint32_t compression; /* enum inflate_kind */
 };
 
 struct record_image {
 	struct digest manifest; /* key: digest of the manifest document */
-	struct digest config;	/* image ID */
-	struct digest chainid;	/* zero: an image without layers */
-	char platform[64];	/* "linux/amd64", "linux/arm/v7"; "" unknown */
+	struct digest config;   /* image ID */
+	struct digest chainid;  /* zero: an image without layers */
+	char platform[64];      /* "linux/amd64", "linux/arm/v7"; "" unknown */
 };
 
 /* One platform of a name. */

@@ -252,7 +252,8 @@ static int check_layer(const struct import *im, struct catalog_txn *t,
 		return 0;
 	/* One that misses content is read again. */
 	*ret_known = !rc && !(layer.flags & LAYER_DAMAGED);
-	return rc || blob_known || !*ret_known ? rc : check_unread(im->source, d, &layer, err);
+	return rc || blob_known || !*ret_known ? rc
+					       : check_unread(im->source, d, &layer, err);
 }
 
 /* Lists the layers of one image that the store does not have. */
