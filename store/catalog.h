@@ -32,7 +32,8 @@ void catalog_close(struct catalog *c); /* NULL is ignored */
 
 /* A new, empty catalog beside the one in use, to be filled and then put in its place; not
  * durable before that. Both need the store lock. INSTALL and DISCARD free it. */
-int catalog_build(const char *store_path, struct catalog **ret, struct err *err) MUST_CHECK;
+int catalog_build(const char *store_path, struct catalog **ret,
+		  struct err *err) MUST_CHECK;
 int catalog_install(struct catalog *c, struct err *err) MUST_CHECK;
 void catalog_discard(struct catalog *c); /* NULL is ignored */
 
@@ -53,8 +54,8 @@ AUTO_DEFINE(catalog_txn, struct catalog_txn, catalog_abort)
 struct catalog_mark {
 	uint64_t journal_end;  /* 0: nothing was ever applied */
 	uint64_t journal_last; /* where the record that ends there begins */
-	uint64_t seq;	      /* the store's generation: grows with every commit */
-	uint32_t next_number; /* next tree number */
+	uint64_t seq;          /* the store's generation: grows with every commit */
+	uint32_t next_number;  /* next tree number */
 };
 
 int catalog_mark_get(struct catalog_txn *t, struct catalog_mark *ret,
@@ -88,8 +89,12 @@ struct catalog_object {
 
 /* Adds many; the array is sorted in place first. An object that is already there keeps its
  * old place (the first committer wins). */
-int catalog_object_put(struct catalog_txn *t, struct catalog_object *objects, size_t count,
-		       struct err *err) MUST_CHECK;
+int catalog_object_put(struct catalog_txn *t, struct catalog_object *objects,
+		       size_t count, struct err *err) MUST_CHECK;
+
+/* Missing is fine. */
+int catalog_object_remove(struct catalog_txn *t, const struct digest *d,
+			  struct err *err) MUST_CHECK;
 
 /* The only object whose digest starts with the BITS high bits of PREFIX (<= 64).
  * ERR_NOTFOUND; ERR_FAILED if there are two. */
@@ -124,10 +129,13 @@ int catalog_image_put(struct catalog_txn *t, const struct record_image *image,
 
 /* Each in digest order, starting at the first one >= FROM (NULL: the first). EACH returns
  * < 0 to stop with an error, > 0 to stop without; the value is returned. */
-typedef int catalog_layer_fn(void *arg, const struct record_layer *layer, struct err *err);
-typedef int catalog_chain_fn(void *arg, const struct record_chain *chain, struct err *err);
+typedef int catalog_layer_fn(void *arg, const struct record_layer *layer,
+			     struct err *err);
+typedef int catalog_chain_fn(void *arg, const struct record_chain *chain,
+			     struct err *err);
 typedef int catalog_blob_fn(void *arg, const struct record_blob *blob, struct err *err);
-typedef int catalog_image_fn(void *arg, const struct record_image *image, struct err *err);
+typedef int catalog_image_fn(void *arg, const struct record_image *image,
+			     struct err *err);
 int catalog_layer_each(struct catalog_txn *t, const struct digest *from,
 		       catalog_layer_fn *each, void *arg, struct err *err) MUST_CHECK;
 int catalog_chain_each(struct catalog_txn *t, const struct digest *from,
@@ -162,7 +170,7 @@ struct catalog_tree {
 	uint32_t number;
 	enum tree_owner owner;
 	struct digest id;     /* DiffID or ChainID */
-	bool stale;	      /* superseded: answers ESTALE */
+	bool stale;           /* superseded: answers ESTALE */
 	uint32_t version;     /* tree writer version; 0: never built */
 	struct digest sha256; /* of the tree file; zero: never built */
 };
@@ -171,6 +179,11 @@ int catalog_tree_get(struct catalog_txn *t, uint32_t number, struct catalog_tree
 		     struct err *err) MUST_CHECK;
 int catalog_tree_put(struct catalog_txn *t, const struct catalog_tree *tree,
 		     struct err *err) MUST_CHECK;
+
+/* By number. */
+typedef int catalog_tree_fn(void *arg, const struct catalog_tree *tree, struct err *err);
+int catalog_tree_each(struct catalog_txn *t, catalog_tree_fn *each, void *arg,
+		      struct err *err) MUST_CHECK;
 
 /* Committed length of a pack; ERR_NOTFOUND if nothing of it is committed. */
 int catalog_pack_get(struct catalog_txn *t, uint32_t number, uint64_t *ret_length,

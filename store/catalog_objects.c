@@ -121,6 +121,17 @@ int catalog_object_put(struct catalog_txn *t, struct catalog_object *objects,
 	return rc ? catalog_error(rc, "cannot add objects", err) : 0;
 }
 
+int catalog_object_remove(struct catalog_txn *t, const struct digest *d, struct err *err)
+{
+	struct digest copy = *d;
+	MDB_val key = {DIGEST_SIZE, copy.bytes};
+	int rc = mdb_del(t->mdb, t->env->tables[CATALOG_OBJECTS], &key, NULL);
+
+	return rc && rc != MDB_NOTFOUND
+		       ? catalog_error(rc, "cannot remove an object", err)
+		       : 0;
+}
+
 /* ---- searching ---- */
 
 static bool has_prefix(const MDB_val *key, const uint8_t *prefix, unsigned bits)

@@ -335,23 +335,12 @@ static void number_key(uint32_t number, uint8_t key[4])
 	memcpy(key, &number, 4);
 }
 
-int catalog_tree_get(struct catalog_txn *t, uint32_t number, struct catalog_tree *ret,
-		     struct err *err)
+static int tree_decode(uint32_t number, const MDB_val *value, struct catalog_tree *ret)
 {
-	uint8_t key[4];
-	const uint8_t *p;
-	MDB_val value;
-	int rc;
+	const uint8_t *p = value->mv_data;
 
-	number_key(number, key);
-	rc = get(t, CATALOG_TREES, key, sizeof(key), &value);
-	if (rc == MDB_NOTFOUND)
-		return err_set(err, ERR_NOTFOUND, "there is no tree %u", number);
-	if (rc == 0 && value.mv_size != TREE_SIZE)
-		rc = MDB_CORRUPTED;
-	if (rc)
-		return catalog_error(rc, "cannot look up a tree", err);
-	p = value.mv_data;
+	if (value->mv_size != TREE_SIZE)
+		return MDB_CORRUPTED;
 	*ret = (struct catalog_tree){
 		.number = number,
 		.owner = p[0],
@@ -361,6 +350,22 @@ int catalog_tree_get(struct catalog_txn *t, uint32_t number, struct catalog_tree
 	memcpy(ret->id.bytes, p + 6, DIGEST_SIZE);
 	memcpy(ret->sha256.bytes, p + 6 + DIGEST_SIZE, DIGEST_SIZE);
 	return 0;
+}
+
+int catalog_tree_get(struct catalog_txn *t, uint32_t number, struct catalog_tree *ret,
+		     struct err *err)
+{
+	uint8_t key[4];
+	MDB_val value;
+	int rc;
+
+	number_key(number, key);
+	rc = get(t, CATALOG_TREES, key, sizeof(key), &value);
+	if (rc == MDB_NOTFOUND)
+		return err_set(err, ERR_NOTFOUND, "there is no tree %u", number);
+	if (rc == 0)
+		rc = tree_decode(number, &value, ret);
+	return rc ? catalog_error(rc, "cannot look up a tree", err) : 0;
 }
 
 int catalog_tree_put(struct catalog_txn *t, const struct catalog_tree *tree,
@@ -375,6 +380,35 @@ int catalog_tree_put(struct catalog_txn *t, const struct catalog_tree *tree,
 	memcpy(value + 6, tree->id.bytes, DIGEST_SIZE);
 	memcpy(value + 6 + DIGEST_SIZE, tree->sha256.bytes, DIGEST_SIZE);
 	return put(t, CATALOG_TREES, key, sizeof(key), value, sizeof(value), err);
+}
+
+struct each_tree {
+	catalog_tree_fn *each;
+	void *arg;
+};
+
+static int each_one_tree(void *arg, const MDB_val *key, const MDB_val *value,
+			 struct err *err)
+{
+	const struct each_tree *e = arg;
+	struct catalog_tree tree;
+	uint32_t number;
+	int rc = MDB_CORRUPTED;
+
+	if (key->mv_size == sizeof(number)) {
+		memcpy(&number, key->mv_data, sizeof(number));
+		rc = tree_decode(be32toh(number), value, &tree);
+	}
+	return rc ? catalog_error(rc, "cannot list the trees", err)
+		  : e->each(e->arg, &tree, err);
+}
+
+int catalog_tree_each(struct catalog_txn *t, catalog_tree_fn *each, void *arg,
+		      struct err *err)
+{
+	struct each_tree e = {each, arg};
+
+	return each_value(t, CATALOG_TREES, NULL, 0, each_one_tree, &e, err);
 }
 
 /* ---- packs ---- */

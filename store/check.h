@@ -10,24 +10,34 @@
 
 struct check_options {
 	unsigned sample; /* percent of frames whose content is hashed; 100: all */
-	/* 0: start; else continue where an interrupted run stopped (check_result.cursor) */
+	/* 0: start; else continue where a run stopped (check_result.cursor) */
 	uint64_t cursor;
+	/* Stop once so many bytes of the packs were read; 0: never. A large store can be
+	 * verified in slices that way. */
+	uint64_t bytes_max;
 };
 
 struct check_result {
 	uint64_t frames, objects, layers, chains, images, refs, bytes;
 	uint64_t problems;
-	uint64_t cursor; /* how far it came */
+	uint64_t cursor; /* how far it came; 0: to the end */
 };
 
 /* One line per problem ("pack 00000001: frame at 4096: checksum mismatch"). */
 typedef void check_problem_fn(void *arg, const char *text);
 
-/* Checks: journal readable to its end; every committed frame's checksums; every object's
+/* Needs no write access, takes no lock, and may run beside imports: what was committed when
+ * it began is looked at. Memory: some 100 MiB, in part for decoded frames, and 60 bytes for
+ * each layer, chain, image, name and large file.
+ *
+ * Checks: journal readable to its end; every committed frame's checksums; every object's
  * SHA-256 (sampled); catalog equal to what journal and packs say; every recipe complete
  * (all objects there) and, for 100 percent, its tar's SHA-256 equal to the DiffID; every
  * chain's layers, image's chain and documents, name's image there; tree frames decode,
- * pass tree_check. PROBLEM may be NULL. Returns 0 also when problems were found. */
+ * pass tree_check, are for 100 percent what the recipe gives; so are files in `trees/`.
+ * Everything but the frames is checked by the run that comes to the end of the packs.
+ * PROBLEM may be NULL; it is never called by two threads at a time. Returns 0 also when
+ * problems were found. */
 int check_verify(struct store *s, const struct check_options *options,
 		 check_problem_fn *problem, void *arg, struct check_result *ret,
 		 struct err *err) MUST_CHECK;
@@ -36,8 +46,8 @@ int check_verify(struct store *s, const struct check_options *options,
  * from the packs' documents and recipes as far as they tell, damaged tree files and tree
  * frames dropped (they are derived). Tells what it did and what stays damaged. */
 struct repair_result {
-	uint64_t layers, refs;	 /* there now */
-	uint64_t lost_objects;	 /* in damaged frames */
+	uint64_t layers, refs;   /* there now */
+	uint64_t lost_objects;   /* in damaged frames */
 	uint64_t damaged_layers; /* that miss an object */
 	bool journal_salvaged;
 };

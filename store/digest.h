@@ -14,8 +14,8 @@
 
 #include "store/base/err.h"
 
-#define DIGEST_SIZE	 32
-#define DIGEST_HEX_SIZE	 65 /* 64 digits and NUL */
+#define DIGEST_SIZE      32
+#define DIGEST_HEX_SIZE  65 /* 64 digits and NUL */
 #define DIGEST_TEXT_SIZE 72 /* "sha256:", 64 digits and NUL */
 
 struct digest {
@@ -41,7 +41,8 @@ static inline bool digest_is_zero(const struct digest *d)
 }
 
 /* Parses exactly "sha256:<64 lower-case hex>". ERR_INVALID. TEXT need not be terminated. */
-int digest_parse(const char *text, size_t len, struct digest *ret, struct err *err) MUST_CHECK;
+int digest_parse(const char *text, size_t len, struct digest *ret,
+		 struct err *err) MUST_CHECK;
 
 /* Parses exactly 64 lower-case hex digits. ERR_INVALID. */
 int digest_parse_hex(const char *hex, size_t len, struct digest *ret,

@@ -7,7 +7,14 @@
  * any time; a rebuilt one is bit-identical (its SHA-256 is journalled at the first build),
  * else the thing gets a new number and the old one is stale.
  *
- * Thread-safe; one build of a tree at a time, others wait for it.
+ * A file is hashed once after each boot and whenever somebody wrote to it; one that is not
+ * what the journal says is removed and made anew. Where the store is only read, or its disk
+ * is full, trees are built in memory and nothing is journalled; a tree that a newer version
+ * of the program has made stays as it was journalled, too. `generation` is always that of
+ * the bytes in use.
+ *
+ * Thread-safe; one build of a tree at a time, others wait for it. Processes may build the
+ * same tree at once: they agree on its number and its bytes.
  */
 #ifndef STORE_FOREST_H
 #define STORE_FOREST_H
@@ -18,8 +25,9 @@
 
 struct forest;
 
-/* BOUND: bytes of tree files kept in `trees/` (0: 1 GiB); least recently used ones that no
- * process has open go first. */
+/* BOUND: bytes of tree files kept in `trees/` (0: 1 GiB), looked after when a file is made.
+ * The least recently used ones go first; one that is open anywhere (mapped by a process,
+ * mounted by the kernel, below a loop device) stays. S is borrowed. */
 int forest_new(struct store *s, uint64_t bound, struct forest **ret,
 	       struct err *err) MUST_CHECK;
 void forest_free(struct forest *f);
@@ -36,18 +44,20 @@ struct forest_tree {
 	struct digest id; /* DiffID or ChainID */
 };
 
-/* By number: ERR_STALE if superseded, ERR_NOTFOUND if never given. */
+/* By number, without looking into the catalog if it is mapped: ERR_STALE if superseded or if
+ * what it was of is gone, ERR_NOTFOUND if never given. ERR_CORRUPT: neither the layers'
+ * frames nor their recipes can be read. */
 int forest_get(struct forest *f, uint32_t number, struct forest_tree **ret,
 	       struct err *err) MUST_CHECK;
 /* By what it is of. ERR_NOTFOUND. */
-int forest_get_layer(struct forest *f, const struct digest *diffid, struct forest_tree **ret,
-		     struct err *err) MUST_CHECK;
+int forest_get_layer(struct forest *f, const struct digest *diffid,
+		     struct forest_tree **ret, struct err *err) MUST_CHECK;
 int forest_get_chain(struct forest *f, const struct digest *chainid,
 		     struct forest_tree **ret, struct err *err) MUST_CHECK;
 void forest_put(struct forest *f, struct forest_tree *t); /* NULL is ignored */
 
-/* The tree's file as an open read-only descriptor (for a kernel EROFS mount); built if
- * missing. The caller closes it. */
+/* The tree's file as an open read-only descriptor (for a kernel EROFS mount); made again if
+ * it was removed. The caller closes it. Of a tree in memory: a file in memory (memfd). */
 int forest_file(struct forest *f, struct forest_tree *t, int *ret_fd,
 		struct err *err) MUST_CHECK;
 

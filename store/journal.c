@@ -68,6 +68,23 @@ int journal_open(int dirfd, bool create, bool writable, struct journal **ret,
 	return 0;
 }
 
+int journal_open_damaged(int dirfd, struct journal **ret, struct err *err)
+{
+	struct journal *j = calloc(1, sizeof(*j));
+	int r;
+
+	if (!j)
+		return err_nomem(err);
+	*j = (struct journal){.dirfd = dirfd, .fd = -1};
+	r = io_open(dirfd, NAME, O_RDONLY, 0, &j->fd, err);
+	if (r < 0) {
+		journal_close(j);
+		return r;
+	}
+	*ret = j;
+	return 0;
+}
+
 void journal_close(struct journal *j)
 {
 	if (!j)

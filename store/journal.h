@@ -33,6 +33,9 @@ int journal_open(int dirfd, bool create, bool writable, struct journal **ret,
 		 struct err *err) MUST_CHECK;
 void journal_close(struct journal *j); /* NULL is ignored */
 
+/* Opens it for journal_salvage, whatever its file header says. */
+int journal_open_damaged(int dirfd, struct journal **ret, struct err *err) MUST_CHECK;
+
 /* If the file has been replaced under its name (repair), goes over to the new one. */
 int journal_refresh(struct journal *j, bool *ret_replaced, struct err *err) MUST_CHECK;
 

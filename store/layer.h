@@ -28,7 +28,7 @@ struct layer_expect {
 
 struct layer_limits {
 	struct tar_limits tar;
-	uint64_t ratio;	     /* 2000: decoded over compressed bytes, checked ... */
+	uint64_t ratio;      /* 2000: decoded over compressed bytes, checked ... */
 	uint64_t ratio_from; /* ... above 4 GiB decoded */
 };
 

@@ -58,6 +58,21 @@ static int write_file_header(struct pack_writer *w, struct err *err)
 	return r;
 }
 
+int pack_mend_header(int packs_dirfd, uint32_t number, struct err *err)
+{
+	uint8_t header[PACK_FILE_HEADER_SIZE];
+	char name[PACK_NAME_SIZE];
+	auto_fd int fd = -1;
+	int r;
+
+	pack_name(number, name);
+	pack_file_header_encode(number, header);
+	r = io_open(packs_dirfd, name, O_WRONLY, 0, &fd, err);
+	if (r == 0)
+		r = io_pwrite(fd, header, sizeof(header), 0, name, err);
+	return r < 0 ? r : io_sync(fd, name, err);
+}
+
 static int cut_to_committed(struct pack_writer *w, struct err *err)
 {
 	uint8_t header[PACK_FILE_HEADER_SIZE];

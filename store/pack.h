@@ -50,16 +50,19 @@ void pack_writer_close(struct pack_writer *w);
  * created by this writer and has nothing committed is removed. */
 void pack_writer_abort(struct pack_writer *w);
 
+/* Writes the file header of a pack anew (repair): nothing else of it is touched. */
+int pack_mend_header(int packs_dirfd, uint32_t number, struct err *err) MUST_CHECK;
+
 uint32_t pack_writer_number(const struct pack_writer *w);
 /* End of the last complete append. */
 uint64_t pack_writer_length(struct pack_writer *w);
 
 /* Appends one frame. Thread-safe. BODY is as encoded by METHOD, RAW_LEN its decoded
  * length. */
-int pack_append(struct pack_writer *w, enum pack_frame_type type, enum codec_method method,
-		const struct pack_entry *table, uint32_t count, const void *body,
-		uint32_t stored_len, uint32_t raw_len, struct pack_place *ret,
-		struct err *err) MUST_CHECK;
+int pack_append(struct pack_writer *w, enum pack_frame_type type,
+		enum codec_method method, const struct pack_entry *table, uint32_t count,
+		const void *body, uint32_t stored_len, uint32_t raw_len,
+		struct pack_place *ret, struct err *err) MUST_CHECK;
 
 /* Makes everything appended so far durable, the directory entry included. */
 int pack_writer_sync(struct pack_writer *w, struct err *err) MUST_CHECK;
@@ -80,7 +83,8 @@ struct pack_frame {
 	uint32_t count;
 	uint32_t stored_len;
 	uint32_t raw_len;
-	const uint8_t *table; /* count * PACK_TABLE_ENTRY_SIZE bytes, see pack_frame_entry */
+	const uint8_t
+		*table; /* count * PACK_TABLE_ENTRY_SIZE bytes, see pack_frame_entry */
 	const uint8_t *body;
 };
 

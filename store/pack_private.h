@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the parts of the pack module share: pack_frame.c (bytes of a frame), pack.c (writing),
- * pack_read.c (open packs, reading), pack_scan.c (reading in order). Included by these only.
+ * pack_read.c (open packs, reading), pack_scan.c (reading in order). Included by these, and for the
+ * names of packs by check_source.c.
  */
 #ifndef STORE_PACK_PRIVATE_H
 #define STORE_PACK_PRIVATE_H

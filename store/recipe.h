@@ -62,6 +62,12 @@ int recipe_each(struct store *s, const struct pack_place *index, recipe_each_fn 
 int recipe_replay(struct store *s, const struct pack_place *index, recipe_each_fn *watch,
 		  void *arg, struct stream **ret, struct err *err) MUST_CHECK;
 
+/* As recipe_open, and tells WATCH as recipe_replay does: verify looks at single objects while
+ * the tar passes by. */
+int recipe_watch(struct store *s, struct objects *objects, const struct pack_place *index,
+		 recipe_each_fn *watch, void *arg, struct stream **ret,
+		 struct err *err) MUST_CHECK;
+
 /* Decoders of untrusted bytes, pure: the fuzz targets. ERR_CORRUPT. */
 int recipe_segment_decode(const uint8_t *bytes, size_t len, uint64_t at,
 			  recipe_each_fn *each, void *arg, struct err *err) MUST_CHECK;
@@ -69,7 +75,7 @@ int recipe_segment_decode(const uint8_t *bytes, size_t len, uint64_t at,
 /* EACH is told where every segment lies and which tar bytes [at, at + len) it covers. */
 typedef int recipe_index_fn(void *arg, const struct pack_place *segment, uint64_t at,
 			    uint64_t len, struct err *err);
-int recipe_index_decode(const uint8_t *bytes, size_t len, recipe_index_fn *each, void *arg,
-			uint64_t *ret_tar_size, struct err *err) MUST_CHECK;
+int recipe_index_decode(const uint8_t *bytes, size_t len, recipe_index_fn *each,
+			void *arg, uint64_t *ret_tar_size, struct err *err) MUST_CHECK;
 
 #endif

@@ -153,11 +153,9 @@ static int step_begin(struct recipe_stream *s, bool *ret_more, struct err *err)
 	r = steps_next(&s->steps, &s->step, ret_more, err);
 	if (r < 0 || !*ret_more)
 		return r;
-	if (s->watch)
-		return s->watch(s->watch_arg, &s->step, err);
 	if (s->objects && s->step.op == RECIPE_OBJECT && s->step.object_off == 0)
 		read_ahead(s);
-	return 0;
+	return s->watch ? s->watch(s->watch_arg, &s->step, err) : 0;
 }
 
 static int payload_read(struct recipe_stream *s, void *data, size_t len, struct err *err)
@@ -265,4 +263,10 @@ int recipe_replay(struct store *s, const struct pack_place *index, recipe_each_f
 		  void *arg, struct stream **ret, struct err *err)
 {
 	return stream_new(s, NULL, index, watch, arg, ret, err);
+}
+
+int recipe_watch(struct store *s, struct objects *objects, const struct pack_place *index,
+		 recipe_each_fn *watch, void *arg, struct stream **ret, struct err *err)
+{
+	return stream_new(s, objects, index, watch, arg, ret, err);
 }

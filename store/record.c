@@ -125,6 +125,9 @@ static void put_payload(struct encoder *e, const struct record_item *item)
 		put_u32(e, item->tree.version);
 		put_digest(e, &item->tree.sha256);
 		return;
+	case RECORD_DROP:
+		put_digest(e, &item->drop.object);
+		return;
 	}
 	e->r = err_set(e->err, ERR_FAILED, "no item has type %u", (unsigned)item->type);
 }
@@ -258,6 +261,8 @@ static bool take_payload(struct cursor *c, struct arena *a, struct record_item *
 		       cursor_le32(c, &item->tree.superseded) &&
 		       cursor_le32(c, &item->tree.version) &&
 		       take_digest(c, &item->tree.sha256);
+	case RECORD_DROP:
+		return take_digest(c, &item->drop.object);
 	}
 	return false;
 }

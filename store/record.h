@@ -23,6 +23,7 @@ enum record_type {
 	RECORD_REF = 6,
 	RECORD_UNREF = 7,
 	RECORD_TREE = 8,
+	RECORD_DROP = 9,
 };
 
 /* Frames [from, to) of a pack are durable: their tables belong to the catalog. */
@@ -32,22 +33,25 @@ struct record_pack {
 };
 
 enum layer_flags {
-	LAYER_UNRESOLVED_LINKS = 1, /* has hardlinks to lower layers */
-	LAYER_IMPLIED_DIRS = 2,	    /* has parents without an entry of their own */
-	LAYER_OVERLAY_LOOKALIKE = 4 /* has 0:0 devices or overlay xattrs as data */
+	LAYER_UNRESOLVED_LINKS = 1,  /* has hardlinks to lower layers */
+	LAYER_IMPLIED_DIRS = 2,      /* has parents without an entry of their own */
+	LAYER_OVERLAY_LOOKALIKE = 4, /* has 0:0 devices or overlay xattrs as data */
+	/* Misses content: repair found it damaged. Its tree can be looked at, but importing it
+	 * again stores it anew. */
+	LAYER_DAMAGED = 8,
 };
 
 struct record_layer {
 	struct digest diffid;
 	struct pack_place recipe; /* the recipe's index frame */
-	struct pack_place tree;	  /* first of its tree frames; pack 0: none kept */
-	uint32_t number;	  /* tree number of layers/sha256/<DiffID>, never reused */
-	uint32_t flags;		  /* enum layer_flags */
-	uint64_t tar_size;	  /* bytes of the uncompressed tar */
-	uint64_t content_size;	  /* logical bytes of its regular files, each object once */
-	uint64_t new_size;	  /* of these, bytes that were new to the store */
-	uint64_t entries;	  /* tar entries */
-	int64_t created;	  /* seconds since the epoch, when it was committed */
+	struct pack_place tree;   /* first of its tree frames; pack 0: none kept */
+	uint32_t number;       /* tree number of layers/sha256/<DiffID>, never reused */
+	uint32_t flags;        /* enum layer_flags */
+	uint64_t tar_size;     /* bytes of the uncompressed tar */
+	uint64_t content_size; /* logical bytes of its regular files, each object once */
+	uint64_t new_size;     /* of these, bytes that were new to the store */
+	uint64_t entries;      /* tar entries */
+	int64_t created;       /* seconds since the epoch, when it was committed */
 };
 
 struct record_chain {
@@ -61,15 +65,15 @@ struct record_chain {
 struct record_blob {
 	struct digest blob;
 	struct digest diffid;
-	uint64_t size;	      /* compressed bytes */
+	uint64_t size;        /* compressed bytes */
 	uint32_t compression; /* enum inflate_kind */
 };
 
 struct record_image {
 	struct digest manifest; /* key: digest of the manifest document */
-	struct digest config;	/* image ID */
-	struct digest chainid;	/* zero: an image without layers */
-	char platform[64];	/* "linux/amd64", "linux/arm/v7"; "" unknown */
+	struct digest config;   /* image ID */
+	struct digest chainid;  /* zero: an image without layers */
+	char platform[64];      /* "linux/amd64", "linux/arm/v7"; "" unknown */
 };
 
 /* One platform of a name. */
@@ -105,6 +109,12 @@ struct record_tree {
 	struct digest sha256;
 };
 
+/* The object is not to be had where it was so far (a chunked one that misses a chunk); a
+ * later PACK may bring it back. */
+struct record_drop {
+	struct digest object;
+};
+
 /* A decoded item; string pointers point into the decoded bytes or into `arena`. */
 struct record_item {
 	enum record_type type;
@@ -117,6 +127,7 @@ struct record_item {
 		struct record_ref ref;
 		struct record_unref unref;
 		struct record_tree tree;
+		struct record_drop drop;
 	};
 };
 

@@ -232,6 +232,20 @@ int session_put_frame(struct session *s, enum pack_frame_type type, const void *
 	return r < 0 ? r : append_now(s, type, NULL, 0, data, len, ret, err);
 }
 
+static int keep_document(struct session *s, const struct digest *d, struct err *err)
+{
+	struct digest *documents;
+
+	pthread_mutex_lock(&s->lock);
+	documents = reallocarray(s->documents, s->document_count + 1, sizeof(*documents));
+	if (documents) {
+		s->documents = documents;
+		documents[s->document_count++] = *d;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return documents ? 0 : err_nomem(err);
+}
+
 int session_put_document(struct session *s, const void *data, size_t len,
 			 struct digest *ret, struct err *err)
 {
@@ -258,8 +272,12 @@ int session_put_document(struct session *s, const void *data, size_t len,
 		r = append_now(s, PACK_DOCUMENT, &entry, 1, data, len, &place, err);
 		if (r < 0)
 			return r;
-		if (claim == PENDING_NEW)
+		if (claim == PENDING_NEW) {
 			pending_place(s->pending, &id, &entry, 1, &place);
+			r = keep_document(s, &entry.digest, err);
+			if (r < 0)
+				return r;
+		}
 	}
 	*ret = entry.digest;
 	return 0;

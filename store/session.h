@@ -87,7 +87,7 @@ int session_put_document(struct session *s, const void *data, size_t len,
 /* Adds an item for the commit; strings and arrays are copied. Thread-safe. RECORD_LAYER and
  * RECORD_CHAIN get their tree numbers at commit (`number` is ignored); layers, chains, blobs
  * and images that are there already are dropped; RECORD_REF that changes nothing is dropped
- * too. A layer added here replaces nothing. */
+ * too. A layer added here replaces nothing but one that is damaged (LAYER_DAMAGED). */
 int session_add(struct session *s, const struct record_item *item,
 		struct err *err) MUST_CHECK;
 
@@ -100,7 +100,8 @@ int session_layer_get(struct session *s, const struct digest *diffid,
 int session_flush(struct session *s, struct err *err) MUST_CHECK;
 
 /* Flush, sync, commit. Frees the session in any case. If nothing was added, nothing is
- * written and the pack is as before. */
+ * written and the pack is as before. A document that the store did not have counts as
+ * added, if there are items at all. */
 int session_commit(struct session *s, struct err *err) MUST_CHECK;
 
 #endif

@@ -142,6 +142,7 @@ void session_commit_free_items(struct session *s)
 	for (size_t i = 0; i < s->item_count; i++)
 		free(s->items[i].memory);
 	free(s->items);
+	free(s->documents);
 }
 
 int session_layer_get(struct session *s, const struct digest *diffid,
@@ -229,6 +230,8 @@ static int is_known(struct catalog_txn *t, const struct record_item *item, bool 
 	if (r < 0 && r != -ERR_NOTFOUND)
 		return r;
 	*ret = r == 0;
+	if (r == 0 && item->type == RECORD_LAYER)
+		*ret = !(there.layer.flags & LAYER_DAMAGED);
 	return 0;
 }
 
@@ -266,12 +269,29 @@ struct publish {
 	bool any; /* something was added to the commit */
 };
 
+/* Whether a document is still as new as when it was put. */
+static int lacks_documents(struct session *s, struct catalog_txn *t, bool *ret,
+			   struct err *err)
+{
+	struct object_place place;
+	int r = 0;
+
+	for (size_t i = 0; i < s->document_count && r == 0; i++)
+		r = catalog_object_get(t, &s->documents[i], &place, err);
+	*ret = r == -ERR_NOTFOUND;
+	return *ret ? 0 : r;
+}
+
 static int publish_items(struct commit *c, void *arg, struct err *err)
 {
 	struct publish *publish = arg;
 	struct session *s = publish->session;
 	int r = 0;
 
+	/* Known things whose documents were lost get them back. */
+	r = lacks_documents(s, store_commit_txn(c), &publish->any, err);
+	if (r == 0 && publish->any)
+		r = add_packs(s, c, err);
 	for (size_t i = 0; i < s->item_count && r == 0; i++) {
 		bool known = false;
 

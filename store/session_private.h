@@ -41,10 +41,12 @@ struct session {
 	_Atomic bool failed;
 	struct err failure;
 
-	pthread_mutex_t lock; /* failure, encoders, items */
+	pthread_mutex_t lock; /* failure, encoders, items, documents */
 	struct session_encoder *encoders;
 	struct session_item *items;
 	size_t item_count, item_cap;
+	struct digest *documents; /* that the store did not have */
+	size_t document_count;
 
 	pthread_mutex_t pack_lock;
 	struct session_pack *packs; /* the last one is appended to */

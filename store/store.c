@@ -363,21 +363,3 @@ int store_commit(struct store *s, store_fill_fn *fill, void *arg,
 	store_unlock(s);
 	return r;
 }
-
-int store_rebuild(struct store *s, pack_damaged_fn *damaged, void *arg,
-		  bool *ret_salvaged, struct err *err)
-{
-	const struct store_recover_options options = {
-		.bodies = true,
-		.salvage = true,
-		.damaged = damaged,
-		.arg = arg,
-	};
-	int r = store_lock(s, err);
-
-	if (r < 0)
-		return r;
-	r = store_recover_rebuild(s, &options, ret_salvaged, err);
-	store_unlock(s);
-	return r;
-}

@@ -82,10 +82,4 @@ uint32_t store_commit_number(struct commit *c);
 int store_apply(struct store *s, struct catalog_txn *t, const struct record_item *item,
 		bool objects_known, struct err *err) MUST_CHECK;
 
-/* Throws the catalog away and rebuilds it from journal and packs, under the store lock.
- * Damaged frames are skipped and told to DAMAGED (may be NULL). With the journal lost or
- * damaged it is salvaged up to the damage, and SALVAGED is set. */
-int store_rebuild(struct store *s, pack_damaged_fn *damaged, void *arg, bool *ret_salvaged,
-		  struct err *err) MUST_CHECK;
-
 #endif

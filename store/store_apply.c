@@ -59,14 +59,6 @@ static int on_frame(void *arg, const struct pack_place *at, const struct pack_fr
 	return r;
 }
 
-static void on_damage(void *arg, uint32_t pack, uint64_t from, uint64_t to)
-{
-	struct batch *b = arg;
-
-	if (b->apply->damaged)
-		b->apply->damaged(b->apply->arg, pack, from, to);
-}
-
 static int read_tables(struct store_apply *a, const struct record_pack *p,
 		       struct err *err)
 {
@@ -76,14 +68,12 @@ static int read_tables(struct store_apply *a, const struct record_pack *p,
 	b.objects = calloc(BATCH_MAX, sizeof(*b.objects));
 	if (!b.objects)
 		return err_nomem(err);
-	r = pack_scan(a->store->packs, p->pack, p->from, p->to, a->bodies, a->skip_damage,
-		      on_frame, on_damage, &b, err);
-	if (r == -ERR_NOTFOUND && a->skip_damage) {
-		on_damage(&b, p->pack, p->from, p->to);
-		r = 0;
-	} else if (r == -ERR_NOTFOUND) {
-		r = err_set(err, ERR_CORRUPT, "pack %08x is missing", p->pack);
-	}
+	r = pack_scan(a->store->packs, p->pack, p->from, p->to, false, a->skip_damage,
+		      on_frame, NULL, &b, err);
+	if (r == -ERR_NOTFOUND)
+		r = a->skip_damage
+			    ? 0
+			    : err_set(err, ERR_CORRUPT, "pack %08x is missing", p->pack);
 	if (r == 0)
 		r = batch_put(&b, err);
 	free(b.objects);
@@ -240,6 +230,8 @@ int store_apply_item(struct store_apply *a, const struct record_item *item,
 	case RECORD_TREE:
 		r = apply_tree(a->txn, &item->tree, err);
 		break;
+	case RECORD_DROP:
+		return catalog_object_remove(a->txn, &item->drop.object, err);
 	}
 	/* About something whose own record was lost: only after a salvage. */
 	return r == -ERR_NOTFOUND && a->skip_damage ? 0 : r;

@@ -48,11 +48,8 @@ struct store_apply {
 	struct store *store;
 	struct catalog_txn *txn;
 	bool objects_known; /* tables of packs need not be read */
-	bool bodies;        /* frames are read and checked as a whole */
-	bool skip_damage;   /* go on behind damaged frames; tell DAMAGED (may be NULL) */
-	pack_damaged_fn *damaged;
-	void *arg;
-	uint64_t objects; /* counts those that were put */
+	bool skip_damage;   /* go on behind damaged frames */
+	uint64_t objects;   /* counts those that were put */
 };
 
 int store_apply_item(struct store_apply *a, const struct record_item *item,
@@ -61,17 +58,17 @@ int store_apply_item(struct store_apply *a, const struct record_item *item,
 /* ---- store_recover.c; with the store lock, but for _needed ---- */
 
 struct store_recover_options {
-	bool bodies;        /* read and check frames as a whole */
-	bool salvage;       /* stop at damage of the journal instead of failing */
 	uint64_t least_seq; /* a journal that ends before this commit has lost some */
-	pack_damaged_fn *damaged;
-	void *arg;
+	/* If set, this one record instead of the journal, numbered SEQ. The catalog then
+	 * passes for stale until a journal with its content is there. */
+	const struct buf *items;
+	uint64_t seq;
 };
 
 /* Builds a new catalog from journal and packs and puts it in place. Damaged frames are
- * skipped. *ret_salvaged: the journal is lost or damaged. */
+ * skipped. */
 int store_recover_rebuild(struct store *s, const struct store_recover_options *o,
-			  bool *ret_salvaged, struct err *err) MUST_CHECK;
+			  struct err *err) MUST_CHECK;
 
 /* Whether the catalog is missing, unusable or behind the journal. */
 int store_recover_needed(struct store *s, bool *ret, struct err *err) MUST_CHECK;

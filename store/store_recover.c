@@ -11,15 +11,7 @@ struct replay {
 	struct catalog *building; /* NULL: one transaction for all */
 	struct catalog_mark mark;
 	uint64_t records;
-	bool failed; /* in applying, not in reading */
 };
-
-static int apply_item(void *arg, const struct record_item *item, struct err *err)
-{
-	struct replay *p = arg;
-
-	return store_apply_item(&p->apply, item, err);
-}
 
 /* The numbers were raised by the items. */
 static int set_mark(struct catalog_txn *t, struct catalog_mark *mark, struct err *err)
@@ -41,6 +33,17 @@ static int step(struct replay *p, struct err *err)
 	return r < 0 ? r : catalog_begin(p->building, true, &p->apply.txn, err);
 }
 
+/* A catalog under construction is seen by nobody, so it may be committed at any point. */
+static int apply_item(void *arg, const struct record_item *item, struct err *err)
+{
+	struct replay *p = arg;
+	int r = store_apply_item(&p->apply, item, err);
+
+	if (r == 0 && p->building && p->apply.objects >= STEP_OBJECTS)
+		r = step(p, err);
+	return r;
+}
+
 static int apply_record(void *arg, uint64_t seq, const uint8_t *items, size_t len,
 			uint64_t end, struct err *err)
 {
@@ -53,9 +56,6 @@ static int apply_record(void *arg, uint64_t seq, const uint8_t *items, size_t le
 	p->mark.seq = seq;
 	if (r == 0)
 		r = set_mark(p->apply.txn, &p->mark, err);
-	if (r == 0 && p->building && p->apply.objects >= STEP_OBJECTS)
-		r = step(p, err);
-	p->failed = r < 0;
 	return r;
 }
 
@@ -98,25 +98,19 @@ static int check_seq(const struct replay *p, uint64_t least, struct err *err)
 }
 
 static int fill_catalog(struct store *s, struct catalog *building,
-			const struct store_recover_options *o, bool *ret_salvaged,
-			struct err *err)
+			const struct store_recover_options *o, struct err *err)
 {
 	struct replay p = {
-		.apply = {.store = s,
-			  .bodies = o->bodies,
-			  .skip_damage = true,
-			  .damaged = o->damaged,
-			  .arg = o->arg},
+		.apply = {.store = s, .skip_damage = true},
 		.building = building,
 	};
 	int r = catalog_begin(building, true, &p.apply.txn, err);
 
-	if (r == 0 && s->journal)
-		r = replay(&p, err);
-	*ret_salvaged = !s->journal || (r == -ERR_CORRUPT && !p.failed);
-	if (*ret_salvaged && o->salvage)
-		r = 0;
+	if (r == 0 && o->items)
+		r = apply_record(&p, o->seq, o->items->data, o->items->len, 0, err);
 	else if (r == 0)
+		r = replay(&p, err);
+	if (r == 0)
 		r = check_seq(&p, o->least_seq, err);
 	if (r < 0) {
 		catalog_abort(p.apply.txn);
@@ -134,13 +128,13 @@ static int go_over(struct store *s, struct err *err)
 }
 
 int store_recover_rebuild(struct store *s, const struct store_recover_options *o,
-			  bool *ret_salvaged, struct err *err)
+			  struct err *err)
 {
 	struct catalog *building = NULL;
 	int r = catalog_build(s->path, &building, err);
 
 	if (r == 0)
-		r = fill_catalog(s, building, o, ret_salvaged, err);
+		r = fill_catalog(s, building, o, err);
 	if (r < 0) {
 		catalog_discard(building);
 		return r;
@@ -209,7 +203,7 @@ int store_recover(struct store *s, struct err *err)
 {
 	struct store_recover_options options = {0};
 	struct judgement j;
-	bool replaced, salvaged;
+	bool replaced;
 	int r = journal_refresh(s->journal, &replaced, err);
 
 	if (r == 0)
@@ -218,6 +212,6 @@ int store_recover(struct store *s, struct err *err)
 		return r;
 	options.least_seq = j.seq;
 	if (j.rebuild)
-		return store_recover_rebuild(s, &options, &salvaged, err);
+		return store_recover_rebuild(s, &options, err);
 	return j.behind ? catch_up(s, err) : 0;
 }

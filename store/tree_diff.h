@@ -7,11 +7,15 @@
 
 #include "store/tree_read.h"
 
-/* WHAT is 'A' added, 'D' deleted (once for a whole directory), 'C' changed (type, mode,
- * owner, mtime of non-directories, xattrs, link target, device, content). PATH begins with
- * "/". A and B: the nodes, NULL where there is none. EACH returns > 0 to stop. */
-typedef int tree_diff_fn(void *arg, char what, const char *path, const struct tree_node *a,
-			 const struct tree_node *b, struct err *err);
+/* WHAT is 'A' added (each name in an added directory, too), 'D' deleted (once for a whole
+ * directory; not at all for what was in a directory that became something else), 'C' changed
+ * (type, mode, owner, mtime of non-directories, xattrs, link target, device, content;
+ * whiteout or opaque in a layer). Hardlinks to lower layers are not there, as in layers/.
+ * PATH begins with "/"; the root itself is "/". A and B: the nodes, NULL where there is
+ * none. EACH returns > 0 to stop; that is returned. ERR_CORRUPT. */
+typedef int tree_diff_fn(void *arg, char what, const char *path,
+			 const struct tree_node *a, const struct tree_node *b,
+			 struct err *err);
 int tree_diff(const struct tree *a, const struct tree *b, tree_diff_fn *each, void *arg,
 	      struct err *err) MUST_CHECK;
 

@@ -21,12 +21,13 @@ struct tree {
 	const uint8_t *bytes; /* borrowed: a mapped file or memory */
 	uint64_t len;
 	uint32_t inodes; /* how many the image has */
-	uint32_t flags;	 /* enum layer_flags of a layer's tree, 0 of a chain's */
+	uint32_t flags;  /* enum layer_flags of a layer's tree, 0 of a chain's */
 };
 
 /* Checks superblock and our header (writer version, sizes); the rest is checked as it is
  * read. ERR_CORRUPT. */
-int tree_open(struct tree *t, const void *bytes, uint64_t len, struct err *err) MUST_CHECK;
+int tree_open(struct tree *t, const void *bytes, uint64_t len,
+	      struct err *err) MUST_CHECK;
 
 struct tree_node {
 	uint64_t nid;
@@ -36,7 +37,7 @@ struct tree_node {
 	int64_t mtime;
 	uint32_t mtime_nsec;
 	uint32_t rdev_major, rdev_minor;
-	uint32_t flags; /* enum tree_inode_flags */
+	uint32_t flags;       /* enum tree_inode_flags */
 	struct digest digest; /* files with size > 0 */
 };
 
@@ -53,8 +54,8 @@ int tree_lookup(const struct tree *t, uint64_t dir, const char *name, size_t len
  * > 0 to stop. TYPE is S_IFMT bits. */
 typedef int tree_dirent_fn(void *arg, const char *name, size_t len, uint64_t nid,
 			   uint32_t type, uint64_t next, struct err *err);
-int tree_readdir(const struct tree *t, uint64_t dir, uint64_t offset, tree_dirent_fn *each,
-		 void *arg, struct err *err) MUST_CHECK;
+int tree_readdir(const struct tree *t, uint64_t dir, uint64_t offset,
+		 tree_dirent_fn *each, void *arg, struct err *err) MUST_CHECK;
 
 /* Symlink target, not NUL-terminated, valid as long as the image. */
 int tree_readlink(const struct tree *t, uint64_t nid, const char **ret, size_t *ret_len,
@@ -64,8 +65,9 @@ int tree_readlink(const struct tree *t, uint64_t nid, const char **ret, size_t *
  * included only with ALL. PREFIX is the part that EROFS stores as a number ("user.",
  * "trusted.", "security.", "system.posix_acl_access", ...), NAME the rest. EACH returns
  * > 0 to stop. */
-typedef int tree_xattr_fn(void *arg, const char *prefix, const char *name, size_t name_len,
-			  const void *value, size_t value_len, struct err *err);
+typedef int tree_xattr_fn(void *arg, const char *prefix, const char *name,
+			  size_t name_len, const void *value, size_t value_len,
+			  struct err *err);
 int tree_xattr_each(const struct tree *t, uint64_t nid, bool all, tree_xattr_fn *each,
 		    void *arg, struct err *err) MUST_CHECK;
 

@@ -250,8 +250,10 @@ static int check_layer(const struct import *im, struct catalog_txn *t,
 		rc = catalog_layer_get(t, diffid, &layer, err);
 	if (rc == -ERR_NOTFOUND)
 		return 0;
-	*ret_known = !rc;
-	return rc || blob_known ? rc : check_unread(im->source, d, &layer, err);
+	/* One that misses content is read again. */
+	*ret_known = !rc && !(layer.flags & LAYER_DAMAGED);
+	return rc || blob_known || !*ret_known ? rc
+					       : check_unread(im->source, d, &layer, err);
 }
 
 /* Lists the layers of one image that the store does not have. */

@@ -41,7 +41,7 @@ int output_quote(struct buf *out, const char *text, struct err *err)
 const char *output_digest(const struct digest *d, char text[DIGEST_TEXT_SIZE])
 {
 	if (!d || digest_is_zero(d))
-		return strcpy(text, "-");
+		return memcpy(text, "-", 2);
 	return digest_format(d, text);
 }
 
@@ -66,7 +66,7 @@ const char *output_time(int64_t seconds, char text[OUTPUT_TIME_TEXT])
 
 	if (!gmtime_r(&t, &tm) ||
 	    !strftime(text, OUTPUT_TIME_TEXT, "%Y-%m-%dT%H:%M:%SZ", &tm))
-		return strcpy(text, "-");
+		return memcpy(text, "-", 2);
 	return text;
 }
 
@@ -106,26 +106,17 @@ int output_json_set(json_t *object, const char *key, json_t *value, struct err *
  * 0 if there is none. */
 static size_t utf8_length(const unsigned char *p)
 {
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		return (p[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (p[0] >= 0xe0 && p[0] <= 0xef) {
-		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80)
+	/* How many bytes follow the first one, and what the second may be. */
+	size_t follow = p[0] < 0x80 ? 0 : p[0] < 0xe0 ? 1 : p[0] < 0xf0 ? 2 : 3;
+	unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+	unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+
+	if (follow && (p[0] < 0xc2 || p[0] > 0xf4 || p[1] < low || p[1] > high))
+		return 0;
+	for (size_t i = 2; i <= follow; i++)
+		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-		if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
-			return 0;
-		return 3;
-	}
-	if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-		if ((p[1] & 0xc0) != 0x80 || (p[2] & 0xc0) != 0x80 ||
-		    (p[3] & 0xc0) != 0x80)
-			return 0;
-		if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
+	return follow + 1;
 }
 
 /* READABLE gets the text as UTF-8, HEX its bytes; *ret_clean if they say the same. */

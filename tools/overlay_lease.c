@@ -72,7 +72,7 @@ bool overlay_lease_parse(const char *text, const char *boot, struct overlay_leas
 	if (strncmp(text, "target ", 7) != 0 || text[7] != '/' ||
 	    strlen(text + 7) >= sizeof(ret->target))
 		return false;
-	strcpy(ret->target, text + 7);
+	memcpy(ret->target, text + 7, strlen(text + 7) + 1);
 	return true;
 }
 
@@ -181,7 +181,7 @@ static int sweep_one(void *arg, const char *directory, const char *boot, struct 
 	if (rc)
 		return rc;
 	if (known ? !lease.same_boot : is_abandoned(directory)) {
-		strcpy(lease.directory, directory);
+		snprintf(lease.directory, sizeof(lease.directory), "%s", directory);
 		overlay_lease_remove(&lease);
 	}
 	return 0;
@@ -190,6 +190,7 @@ static int sweep_one(void *arg, const char *directory, const char *boot, struct 
 int overlay_lease_new(const char *store, struct overlay_lease *lease, struct err *err)
 {
 	char *path = lease->directory;
+	size_t len;
 	int rc;
 
 	rc = each_directory(store, sweep_one, NULL, err);
@@ -200,7 +201,8 @@ int overlay_lease_new(const char *store, struct overlay_lease *lease, struct err
 	rc = io_mkdir(AT_FDCWD, path, 0700, err);
 	if (rc)
 		return rc;
-	strcat(path, "/XXXXXX");
+	len = strlen(path);
+	snprintf(path + len, PATH_MAX - len, "/XXXXXX");
 	if (!mkdtemp(path))
 		return err_sys(err, errno, "cannot make a directory in '%s/overlays'",
 			       store);
@@ -225,7 +227,7 @@ static int give(void *arg, const char *directory, const char *boot, struct err *
 	rc = read_lease(directory, boot, &lease, &known, err);
 	if (rc || !known)
 		return rc;
-	strcpy(lease.directory, directory);
+	snprintf(lease.directory, sizeof(lease.directory), "%s", directory);
 	return e->each(e->arg, &lease, err);
 }
 

@@ -21,7 +21,7 @@ static void common_options(const struct overlay_request *r, char source[SOURCE_M
 {
 	if (snprintf(source, SOURCE_MAX, OVERLAY_SOURCE "%s", store_path(r->store)) >=
 	    SOURCE_MAX)
-		strcpy(source, OVERLAY_SOURCE);
+		snprintf(source, SOURCE_MAX, OVERLAY_SOURCE);
 	*ret = (struct kernel_mount_overlay){
 		.source = source,
 		.upper = r->upper,

@@ -67,7 +67,7 @@ void progress_format(const char *label, uint64_t done, uint64_t total, uint64_t 
 	memset(bar, '.', BAR_CELLS);
 	memset(bar, '#', cells);
 	bar[BAR_CELLS] = '\0';
-	strcpy(left, "-:--");
+	snprintf(left, sizeof(left), "-:--");
 	/* The first half second says nothing about the rest. */
 	if (speed > 0 && seconds >= 0.5 && done <= total)
 		format_time((uint64_t)((double)(total - done) / speed + 0.5), left,

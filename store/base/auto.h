@@ -15,15 +15,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK        __attribute__((warn_unused_result))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a)      (sizeof(a) / sizeof((a)[0]))
 
 /* Defines auto_<name> for pointers to TYPE that DESTRUCTOR (NULL-safe) releases. */
-#define AUTO_DEFINE(name, type, destructor)                                              \
-	static inline void auto_##name##_cleanup_(type **p)                              \
-	{                                                                                \
-		destructor(*p);                                                          \
+#define AUTO_DEFINE(name, type, destructor) \
+	static inline void auto_##name##_cleanup_(type **p) \
+	{ \
+		destructor(*p); \
 	}
 
 #define AUTO(name) __attribute__((cleanup(auto_##name##_cleanup_)))
@@ -50,15 +50,15 @@ static inline void auto_file_cleanup_(FILE **f)
 }
 
 #define auto_free AUTO(free)
-#define auto_fd AUTO(fd)
+#define auto_fd   AUTO(fd)
 #define auto_file AUTO(file)
 
 /* Takes the value out of a variable and leaves it empty, so cleanup does nothing. */
-#define steal_ptr(pp)                                                                    \
-	({                                                                               \
-		typeof(*(pp)) stolen_ = *(pp);                                           \
-		*(pp) = NULL;                                                            \
-		stolen_;                                                                 \
+#define steal_ptr(pp) \
+	({ \
+		typeof(*(pp)) stolen_ = *(pp); \
+		*(pp) = NULL; \
+		stolen_; \
 	})
 
 static inline int steal_fd(int *fd)

@@ -50,8 +50,8 @@ int buf_append_le32(struct buf *b, uint32_t v, struct err *err) MUST_CHECK;
 int buf_append_le64(struct buf *b, uint64_t v, struct err *err) MUST_CHECK;
 
 /* Appends formatted text without its final NUL. */
-int buf_printf(struct buf *b, struct err *err, const char *fmt, ...) PRINTF_LIKE(3, 4)
-	MUST_CHECK;
+int buf_printf(struct buf *b, struct err *err, const char *fmt, ...)
+	PRINTF_LIKE(3, 4) MUST_CHECK;
 
 static inline void auto_buf_cleanup_(struct buf *b)
 {

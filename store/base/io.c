@@ -6,7 +6,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-int io_open(int dirfd, const char *path, int flags, mode_t mode, int *ret_fd, struct err *err)
+int io_open(int dirfd, const char *path, int flags, mode_t mode, int *ret_fd,
+	    struct err *err)
 {
 	int fd = openat(dirfd, path, flags | O_CLOEXEC, mode);
 
@@ -26,7 +27,8 @@ int io_mkdir(int dirfd, const char *path, mode_t mode, struct err *err)
 	return 0;
 }
 
-int io_read(int fd, void *data, size_t len, size_t *ret_len, const char *what, struct err *err)
+int io_read(int fd, void *data, size_t len, size_t *ret_len, const char *what,
+	    struct err *err)
 {
 	size_t done = 0;
 
@@ -45,12 +47,14 @@ int io_read(int fd, void *data, size_t len, size_t *ret_len, const char *what, s
 	return 0;
 }
 
-int io_pread(int fd, void *data, size_t len, uint64_t off, const char *what, struct err *err)
+int io_pread(int fd, void *data, size_t len, uint64_t off, const char *what,
+	     struct err *err)
 {
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n = pread(fd, (char *)data + done, len - done, (off_t)(off + done));
+		ssize_t n =
+			pread(fd, (char *)data + done, len - done, (off_t)(off + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -177,8 +181,9 @@ int io_read_file(int dirfd, const char *path, struct buf *buf, struct err *err)
 		if (!step) { /* at the limit: one more byte is one too many */
 			r = io_read(fd, &probe, 1, &n, path, err);
 			if (r == 0 && n)
-				r = err_set(err, ERR_LIMIT, "'%s' is larger than %zu bytes",
-					    path, buf->max);
+				r = err_set(err, ERR_LIMIT,
+					    "'%s' is larger than %zu bytes", path,
+					    buf->max);
 			return r;
 		}
 		r = buf_reserve(buf, step, err);
@@ -193,8 +198,8 @@ int io_read_file(int dirfd, const char *path, struct buf *buf, struct err *err)
 	return 0;
 }
 
-int io_replace_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
-		    bool durable, struct err *err)
+int io_replace_file(int dirfd, const char *path, const void *data, size_t len,
+		    mode_t mode, bool durable, struct err *err)
 {
 	static _Atomic unsigned serial;
 	auto_fd int fd = -1;

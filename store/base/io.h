@@ -52,14 +52,16 @@ int io_size(int fd, uint64_t *ret_size, const char *what, struct err *err) MUST_
 int io_tmpfile(int dirfd, int *ret_fd, struct err *err) MUST_CHECK;
 
 /* Reads a whole file into BUF (bounded by buf->max). */
-int io_read_file(int dirfd, const char *path, struct buf *buf, struct err *err) MUST_CHECK;
+int io_read_file(int dirfd, const char *path, struct buf *buf,
+		 struct err *err) MUST_CHECK;
 
 /* Writes a file under a temporary name in the same directory, syncs it if DURABLE, and
  * renames it to PATH, so that a reader sees all of it or nothing. */
-int io_replace_file(int dirfd, const char *path, const void *data, size_t len, mode_t mode,
-		    bool durable, struct err *err) MUST_CHECK;
+int io_replace_file(int dirfd, const char *path, const void *data, size_t len,
+		    mode_t mode, bool durable, struct err *err) MUST_CHECK;
 
 /* Locks a whole file with flock (released by close). WAIT false: ERR_BUSY if taken. */
-int io_lock(int fd, bool exclusive, bool wait, const char *what, struct err *err) MUST_CHECK;
+int io_lock(int fd, bool exclusive, bool wait, const char *what,
+	    struct err *err) MUST_CHECK;
 
 #endif

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Imports every tag of the four corpora (real images) and compares each chain, through the
 # mount, with what umoci unpacks: types, modes, owners, times, contents, hardlinks, xattrs.
 # CORPORA names a directory of generate.sh's output; by default it is made under build/.
@@ -32,7 +33,7 @@ compare() { # target tag chain
     python3 "$lib/treecmp.py" "$T/bundle/rootfs" "$T/mnt/chains/sha256/${3#sha256:}"
     r=$?
     rm -rf "$T/bundle"
-    return $r
+    return "$r"
 }
 
 for t in $targets; do

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Replays every fuzz corpus through its target: corpora are regression tests.
 # FUZZ_SECONDS=N with targets made by libFuzzer: explores for so long, each; what is found
 # stays below $BIN/fuzz.

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Makes OCI image layouts for the tests: good ones and hostile ones.
 
 usage: mkimage.py layered DIR [TAG]     three layers with every kind of entry
        mkimage.py big DIR [TAG] [SEED]  many files, several layers (kill and load tests)
+       mkimage.py small DIR [TAG]       two layers, a bit of everything, little to store
        mkimage.py hostile DIR           DIR/<case>/ layouts; DIR/cases: "<case> <pattern>"
 Deterministic: the same command gives the same bytes.
 """
@@ -158,7 +160,7 @@ def layered():
                                        "SCHILY.xattr.user.empty": ""})
     a.add("var/early", data=b"before 1970", mtime=-123456)
     a.add("var/nano", data=b"ns", mtime=T0, pax={"mtime": "1700000000.123456789"})
-    a.add("var/late", data=b"year 2600", mtime=19880899200)
+    a.add("var/late", data=b"year 2400", mtime=13569465600)  # ext4 ends in 2446
     a.add("var/" + "n" * 255, data=b"longest name")
     deep = "var/" + "/".join(["d" * 100] * 20)
     a.add(deep + "/file", data=b"deep")
@@ -196,6 +198,32 @@ def layered():
     c.add("many/file-0002.txt", data=b"whiteout and file in one layer\n")
     c.dir("many/").add("many/file-0000.txt", data=b"changed\n")
     return [t.bytes() for t in (a, b, c)]
+
+
+def small():
+    a = Tar()
+    a.dir("./").dir("etc/").dir("var/").dir("tmp/", mode=0o1777)
+    a.add("etc/passwd", data=b"root:x:0:0:root:/:/bin/sh\n")
+    a.add("etc/gone", data=b"removed by layer 2\n")
+    a.add("var/empty")
+    a.add("var/noise", data=random.Random("small").randbytes(3000))
+    part = text("part", 5000)
+    # Above the size from which content is cut into chunks, with a hole of chunks of zeros.
+    a.add("var/large", data=part * 60 + bytes(1 << 20) + part[::-1] * 60, mode=0o755)
+    for n in range(40):
+        a.add("var/file-%02d.txt" % n, data=text("f%d" % n, 40 + 11 * n), uid=1000, gid=n)
+    a.hard("var/link", "var/noise").sym("var/sym", "../etc/passwd")
+    a.add("var/null", tarfile.CHRTYPE, mode=0o666, dev=(1, 3)).add("var/fifo", tarfile.FIFOTYPE)
+    a.add("var/xattr", data=b"x", pax={"SCHILY.xattr.user.test": "value"})
+    a.add("var/nano", data=b"ns", pax={"mtime": "1700000000.123456789"})
+    a.add("var/early", data=b"before 1970", mtime=-123456)
+    a.add("var/caf\udce9", data=b"not UTF-8")
+    b = Tar()
+    b.add("etc/.wh.gone", mode=0)
+    b.dir("tmp/", mode=0o700).add("tmp/.wh..wh..opq")
+    b.hard("var/lower", "var/noise")
+    b.add("implied/parent/file", data=b"no entries for its parents\n")
+    return [t.bytes() for t in (a, b)]
 
 
 def big(seed):
@@ -345,7 +373,9 @@ def main():
         return hostile(out)
     lay = Layout(out)
     tag = sys.argv[3] if len(sys.argv) > 3 else "v1"
-    lay.image(layered() if what == "layered" else big(sys.argv[4] if len(sys.argv) > 4 else "0"), tag)
+    makers = {"layered": layered, "small": small,
+              "big": lambda: big(sys.argv[4] if len(sys.argv) > 4 else "0")}
+    lay.image(makers[what](), tag)
     if os.path.exists(out + "/index.json"):
         old = json.load(open(out + "/index.json"))["manifests"]
         lay.index = [d for d in old if d.get("annotations", {}).get(

@@ -1,8 +1,10 @@
 # shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
 # tap.sh: what every system test sources. TAP on stdout, one scratch directory, nothing left.
 #
 #   . "$(dirname "$0")/../lib/tap.sh"
 #   need root fuse umoci       # skips the file; with LAYERCACHE_REQUIRE set it fails instead
+#   need upper                 # makes $T fit for upper directories of overlays; call it first
 #   lc import ...              # the program under test with the scratch store
 #   ok 'a title' command ...   # passes if the command succeeds
 #   fails 3 'a title' command  # passes if it exits with that very status
@@ -13,6 +15,7 @@ export LC_ALL=C.UTF-8
 umask 022
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BIN=${BIN:-$here/build/release}
+# shellcheck disable=SC2034
 lib=$here/tests/lib
 T=$(mktemp -d "${TMPDIR:-/tmp}/layercache-test.XXXXXX")
 export LAYERCACHE_STORE=$T/store
@@ -26,7 +29,7 @@ tap_cleanup() {
     for pid in $(jobs -p); do kill "$pid" 2>/dev/null; done
     tac /proc/self/mountinfo | awk '{print $5}' | while read -r m; do
         m=$(printf '%b' "${m//\\/\\0}")
-        case $m in "$T"/*) umount -l "$m" 2>/dev/null ;; esac
+        case $m in "$T" | "$T"/*) umount -l "$m" 2>/dev/null ;; esac
     done
     wait 2>/dev/null
     chattr -R -i "$T" 2>/dev/null
@@ -51,7 +54,11 @@ need() {
     for n in "$@"; do
         case $n in
         root) [ "$(id -u)" = 0 ] || skip_all "needs root" ;;
-        fuse) [ -c /dev/fuse ] && [ "$(id -u)" = 0 ] || skip_all "needs /dev/fuse and root" ;;
+        fuse) [[ -c /dev/fuse && $(id -u) = 0 ]] || skip_all "needs /dev/fuse and root" ;;
+        upper) # a container's own root is an overlay, which cannot be an upper directory
+            [ "$(stat -f -c %T "$T")" != overlayfs ] || mount -t tmpfs -o mode=700 tmpfs "$T" ||
+                skip_all "needs a filesystem for upper directories"
+            ;;
         *) command -v "$n" >/dev/null || skip_all "needs $n" ;;
         esac
     done

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Compares two directory trees completely.
 
 usage: treecmp.py [--expect FILE] [--no-owner] [--ignore-xattr PREFIX]... A B

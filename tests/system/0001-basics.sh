@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The command itself: help, versions, exit statuses, a store of its own.
 . "$(dirname "$0")/../lib/tap.sh"
 
@@ -11,7 +12,7 @@ fails_saying 2 "layercache: .*'frobnicate'" 'an unknown verb is a usage error' l
 fails 2 'no verb is a usage error' lc
 fails_saying 2 "layercache: " 'an unknown option is a usage error' lc list --no-such-option
 fails_saying 2 "layercache: " 'a missing argument is a usage error' lc import
-fails_saying 1 "layercache: .*store" 'a command that reads needs a store' lc list
+fails_saying 3 "layercache: .*store" 'a command that reads needs a store' lc list
 ok 'init makes a store' lc init
 ok 'init again is content' lc init
 is 'a new store has mode 0700' "$(stat -c %a "$T/store")" 700

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # An image goes in, is listed and explained, and each layer comes out byte for byte.
 . "$(dirname "$0")/../lib/tap.sh"
 need python3 jq skopeo
@@ -37,7 +38,12 @@ for d in $(jq -r '.layers[].digest' "$T/img/blobs/sha256/${manifest#sha256:}"); 
     n=$((n + 1))
     ok "layer $n is exported" lc export "$diffid" "tar:$T/out.tar"
     ok "layer $n is identical" cmp "$T/layer.tar" "$T/out.tar"
-    ok "layer $n imports from its tar" lc import "tar:$T/layer.tar" "tar/l$n:v1"
+    if [ $n = 2 ]; then
+        fails_saying 1 "hardlink target 'var/one'" "layer $n is no image without the one below" \
+            lc import "tar:$T/layer.tar" "tar/l$n:v1"
+    else
+        ok "layer $n imports from its tar" lc import "tar:$T/layer.tar" "tar/l$n:v1"
+    fi
 done
 ok 'show an image' lc show app:prod
 grep -q "$image" "$T/out"
@@ -71,9 +77,10 @@ for to in oci-archive docker-archive dir; do
     esac
     skopeo --insecure-policy copy -q "oci:$T/img:v1" "$dest" >"$T/err" 2>&1
     ok "import from $to" lc import "$src"
-    is "$to gives the same chain" "$(cut -d' ' -f3 "$T/out")" "$chain"
+    read -r got_name _ got_chain <"$T/out"
+    is "$to gives the same chain" "$got_chain" "$chain"
     [ $to != docker-archive ] ||
-        is 'docker-archive takes its RepoTags' "$(cut -d' ' -f1 "$T/out")" docker.io/team/saved:v2
+        is 'docker-archive takes its RepoTags' "$got_name" docker.io/team/saved:v2
 done
 ok 'a compressed archive too' sh -c "gzip -k '$T/a.oci.tar' && '$BIN/layercache' import 'oci-archive:$T/a.oci.tar.gz' gz:v1"
 ok 'verify after all of it' lc verify

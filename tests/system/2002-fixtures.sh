@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Real artifacts of Docker, BuildKit, podman, skopeo and containerd import; build caches get
 # a clear message. tests/fixtures/README.md says how each was made.
 . "$(dirname "$0")/../lib/tap.sh"

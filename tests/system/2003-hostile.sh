@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Bad input: one clear line, status 1, bounded memory, the store as before.
 . "$(dirname "$0")/../lib/tap.sh"
 need python3
@@ -12,10 +13,11 @@ state >"$T/state.before"
 
 bounded() { # pattern layout: refused with one line, in at most 128 MiB of own memory
     local r
-    (ulimit -v 1500000000; exec "$BIN/layercache" import "oci:$2" victim:v1) >"$T/o" 2>"$T/e"
+    # ASan's shadow memory does not fit into any limit.
+    ([ -n "${LAYERCACHE_SAN:-}" ] || ulimit -v 1500000000; exec "$BIN/layercache" import "oci:$2" victim:v1) >"$T/o" 2>"$T/e"
     r=$?
     cat "$T/e" >&2
-    [ $r = 1 ] || { echo "exit status $r"; return 1; }
+    [ "$r" = 1 ] || { echo "exit status $r"; return 1; }
     [ "$(wc -l <"$T/e")" = 1 ] || { echo "not one line"; return 1; }
     grep -qE -- "$1" "$T/e" || { echo "does not say: $1"; return 1; }
     [ ! -s "$T/o" ]

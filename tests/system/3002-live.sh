@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # A live mount: imports by other processes show up at once, removed names vanish, readers
 # and importers do not disturb each other.
 . "$(dirname "$0")/../lib/tap.sh"

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # How layers/ shows what overlayfs needs, what the options of a mount change, and that
 # nothing of a tar becomes an instruction.
 . "$(dirname "$0")/../lib/tap.sh"
@@ -40,7 +41,7 @@ fails 1 'and only escaped' getfattr -n trusted.overlay.redirect "$evil/d/f"
 is 'user.overlay of a tar is as it was' "$(getfattr --only-values -n user.overlay.opaque "$evil/d")" y
 is 'other xattrs too' "$(getfattr --only-values -n user.plain "$evil/d/f")" 1
 ok 'a device 0:0 of a tar is kept' test -c "$evil/zero"
-fails 1 'objects/ is for root' su nobody -s /bin/sh -c "ls '$m/objects'"
+fails 2 'objects/ is for root' su nobody -s /bin/sh -c "ls '$m/objects'"
 is 'objects/ is not listed' "$(ls -A "$m/objects")" ''
 is 'a file that no layer has is no object' "$(stat "$m/objects/00/$(printf '%062d' 0)" 2>&1 | grep -c 'No such file')" 1
 ok 'unmount' unmount_store
@@ -59,6 +60,6 @@ ok 'unmount' unmount_store
 fails_saying 2 "bad mount option 'opaque=maybe'" 'a bad option is refused' lc mount -o opaque=maybe "$m"
 fails_saying 2 'unknown option' 'an unknown one too' lc mount -o nonsense "$m"
 ok 'mount -o private' mount_store -o private
-fails 1 'is only for root' su nobody -s /bin/sh -c "ls '$m'"
+fails 2 'is only for root' su nobody -s /bin/sh -c "ls '$m'"
 ok 'unmount' unmount_store
 done_testing

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The tree files are EROFS images: fsck.erofs accepts them, the kernel mounts them, and what
 # it sees is what the FUSE mount shows.
 . "$(dirname "$0")/../lib/tap.sh"

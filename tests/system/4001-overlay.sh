@@ -1,8 +1,9 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Overlays: a chain as one lowerdir, several layers stacked, and `overlay X TARGET` with
 # kernel-speed reads all give the same tree; upper directories work.
 . "$(dirname "$0")/../lib/tap.sh"
-need root fuse python3
+need root fuse upper python3
 
 # A stackable image: no hardlink to a lower layer, no symlinked parent.
 python3 "$lib/mkimage.py" big "$T/img" v1 7
@@ -21,7 +22,7 @@ umount "$T/one"
 
 lower=
 for l in $(lc show --json localhost/img:v1 | python3 -c \
-    'import json,sys; [print(x["diffid"][7:]) for x in reversed(json.load(sys.stdin)["layers"])]'); do
+    'import json,sys; [print(x["layer"][7:]) for x in reversed(json.load(sys.stdin)["steps"]) if x["layer"]]'); do
     lower=$lower${lower:+:}$m/layers/sha256/$l
 done
 ok 'layers stacked' mount -t overlay -o "lowerdir=$lower" none "$T/stack"
@@ -36,7 +37,7 @@ is 'below nothing changed' "$(cat "$cc/etc/passwd")" 'root:x:0:0:changed:/:/bin/
 umount "$T/rw"
 
 ok 'overlay X TARGET' lc overlay localhost/img:corner "$T/kernel"
-cat "$T/out" | sed 's/^/# /'
+sed 's/^/# /' "$T/out"
 ok 'gives the same tree' python3 "$lib/treecmp.py" --ignore-xattr trusted.overlay "$cc" "$T/kernel"
 ok 'is writable' sh -c "echo x >'$T/kernel/etc/new' && chmod 600 '$T/kernel/etc/passwd'"
 ok 'programs run in it' chroot "$T/kernel" /bin/sh -c 'echo hello >/tmp/x'

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # kill -9 during imports at random points: verify is clean, earlier images are intact, the
 # import works afterwards, nothing that is left over grows. ROUNDS=N for a longer campaign.
 . "$(dirname "$0")/../lib/tap.sh"

@@ -34,9 +34,10 @@ static void normalize(struct platform *p)
 	for (size_t i = 0; i < ARRAY_LEN(aliases); i++) {
 		if (strcmp(p->arch, aliases[i].spelled) != 0)
 			continue;
-		strcpy(p->arch, aliases[i].arch);
+		snprintf(p->arch, sizeof(p->arch), "%s", aliases[i].arch);
 		if (!*p->variant)
-			strcpy(p->variant, aliases[i].variant);
+			snprintf(p->variant, sizeof(p->variant), "%s",
+				 aliases[i].variant);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
 		if (strcmp(p->arch, defaults[i].arch) == 0 &&
@@ -45,7 +46,7 @@ static void normalize(struct platform *p)
 	if (strcmp(p->arch, "arm") != 0)
 		return;
 	if (!*p->variant)
-		strcpy(p->variant, "v7");
+		snprintf(p->variant, sizeof(p->variant), "v7");
 	else if (p->variant[0] >= '5' && p->variant[0] <= '8' && !p->variant[1])
 		snprintf(p->variant, sizeof(p->variant), "v%c", p->variant[0]);
 }
