@@ -127,8 +127,9 @@ int catalog_object_remove(struct catalog_txn *t, const struct digest *d, struct 
 	MDB_val key = {DIGEST_SIZE, copy.bytes};
 	int rc = mdb_del(t->mdb, t->env->tables[CATALOG_OBJECTS], &key, NULL);
 
-	return rc && rc != MDB_NOTFOUND ? catalog_error(rc, "cannot remove an object", err)
-					: 0;
+	return rc && rc != MDB_NOTFOUND
+		       ? catalog_error(rc, "cannot remove an object", err)
+		       : 0;
 }
 
 /* ---- searching ---- */
