@@ -42,15 +42,27 @@ int check_verify(struct store *s, const struct check_options *options,
 		 check_problem_fn *problem, void *arg, struct check_result *ret,
 		 struct err *err) MUST_CHECK;
 
-/* Puts right what can be: catalog rebuilt from journal and packs, a lost journal rebuilt
- * from the packs' documents and recipes as far as they tell, damaged tree files and tree
- * frames dropped (they are derived). Tells what it did and what stays damaged. */
 struct repair_result {
 	uint64_t layers, refs;   /* there now */
-	uint64_t lost_objects;   /* in damaged frames */
-	uint64_t damaged_layers; /* that miss an object */
-	bool journal_salvaged;
+	uint64_t lost_objects;   /* named by something, and nowhere to be had */
+	uint64_t damaged_layers; /* that miss content (LAYER_DAMAGED) */
+	bool journal_salvaged;   /* it was lost or damaged */
 };
+
+/* Puts right what can be, under the store lock, and tells what it did and what stays
+ * damaged. The store may have been opened with STORE_NO_RECOVERY and lack its catalog or
+ * journal; a repair that is killed can be started again.
+ *
+ *  - The catalog is rebuilt from journal and packs; every frame is decoded and hashed.
+ *  - Damaged frames are left out of the store for good (the journal is written anew), so
+ *    that what they held passes for unknown and is stored again by the next import. Layers
+ *    that miss content stay, with their trees and names, but count as damaged until they
+ *    are imported again, or another import happens to bring the content.
+ *  - A lost or damaged journal is written anew from the catalog and from its own remains. If
+ *    these do not say all, the packs do in part: objects, and layers by their recipes. Names,
+ *    images and chains are then lost and come back by import, which reads no layer twice.
+ *  - Files in `trees/` that are damaged or of no use are removed, damaged tree frames left
+ *    out: both are derived. */
 int check_repair(struct store *s, check_problem_fn *told, void *arg,
 		 struct repair_result *ret, struct err *err) MUST_CHECK;
 

@@ -217,9 +217,23 @@ static void tell_lost(struct repair *p)
 
 /* ---- the order of things ---- */
 
+static int assess(struct repair *p, struct err *err)
+{
+	struct check_damage *d = &p->damage;
+	bool changed;
+	int r = check_damage_ranges(d, &p->bad, err);
+
+	if (r == 0)
+		r = check_damage_assess(d, err);
+	changed =
+		p->source.salvaged || p->bad.count || d->changed.len || d->dropped.count;
+	if (r == 0)
+		r = check_damage_dropped(d, &p->source.dropped, err);
+	return r == 0 && changed ? write_journal(p, err) : r;
+}
+
 static int repair(struct repair *p, struct err *err)
 {
-	bool changed;
 	int r = check_source_read(&p->source, p->store, &p->told, err);
 
 	if (r == 0)
@@ -229,15 +243,7 @@ static int repair(struct repair *p, struct err *err)
 	if (r == 0 && p->source.lost)
 		r = check_salvage_layers(&p->salvage, err);
 	if (r == 0)
-		r = check_damage_ranges(&p->damage, &p->bad, err);
-	if (r == 0)
-		r = check_damage_assess(&p->damage, err);
-	changed = p->source.salvaged || p->bad.count || p->damage.changed.len ||
-		  p->damage.dropped.count;
-	if (r == 0)
-		r = check_damage_dropped(&p->damage, &p->source.dropped, err);
-	if (r == 0 && changed)
-		r = write_journal(p, err);
+		r = assess(p, err);
 	if (r == 0)
 		r = check_trees_files(p->store, &p->told, true, err);
 	if (r == 0)
