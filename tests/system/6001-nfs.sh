@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The mount exported over NFSv4 and read by a client equals the mount; file handles outlive the
 # daemon. Server and client have a network of their own, in which only loopback exists.
 . "$(dirname "$0")/../lib/tap.sh"

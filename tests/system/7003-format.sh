@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # FORMAT.md is complete: a reader written from it alone (tests/lib/reader.py) finds in journal
 # and packs what the program says, byte for byte.
 . "$(dirname "$0")/../lib/tap.sh"
