@@ -8,7 +8,7 @@
 #   measure ROUNDS NAME...             runs all of them ROUNDS times, interleaved
 #   goal TITLE OURS PEER "<=" LIMIT    a row of the table: OURS against PEER, times
 #   fact TITLE OURS PEER RATIO "<=" LIMIT   the same of numbers that are already there
-set -u
+set -u -o pipefail
 export LC_ALL=C.UTF-8
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BIN=${BIN:-$here/build/release}
@@ -59,7 +59,6 @@ layers_of() { # target tag -> paths of its layers, bottom first
 tags_of() { # target
     jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' "$CORPORA/$1/index.json"
 }
-chain_of() { lc show --json "$1" | jq -r '.chain // .chain_id' | sed 's/^sha256://'; }
 
 # ---- measuring ----
 

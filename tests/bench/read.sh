@@ -45,6 +45,17 @@ read_ext4() { read_all "$tree"; }
 read_squashfs() { read_all "$W/squashfs"; }
 read_erofs() { read_all "$W/erofs"; }
 read_squashfuse() { read_all "$W/squashfuse"; }
+# All of them have the same names and sizes, or there is nothing to compare.
+sums() { find "$1" -printf '%P %y %m\n' -type f -printf '%s\n' | sort | sha256sum; }
+remount_ours 2>/dev/null
+remount_squashfuse 2>/dev/null
+want=$(sums "$tree")
+for dir in "$ours" "$W/squashfs" "$W/erofs" "$W/squashfuse"; do
+    [ "$(sums "$dir")" = "$want" ] || {
+        say "'$dir' is another tree"
+        exit 1
+    }
+done
 for what in walk read; do
     for fs in ours ext4 squashfs erofs squashfuse; do
         case $fs in

@@ -13,7 +13,7 @@ if [ "$(id -u)" != 0 ] || [ ! -c /dev/fuse ]; then
     echo 'make bench needs root and /dev/fuse' >&2
     exit 1
 fi
-peers='skopeo umoci borgbackup restic casync squashfs-tools squashfuse erofs-utils isal pigz buildah'
+peers='skopeo umoci borgbackup casync squashfs-tools squashfuse erofs-utils isal'
 # shellcheck disable=SC2086
 "$here/tests/lib/install.sh" $peers jq openssl tar gzip fuse3 e2fsprogs || exit 1
 for t in debian python-app node-app toolchain; do
@@ -40,7 +40,7 @@ version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null | sed 's/^[0-9]*://; 
     echo
     echo '| what: against | layercache | the other | ratio | goal | |'
     echo '|---|---|---|---|---|---|'
-    for part in import size open read; do
+    for part in "$@"; do
         cat "$OUT/rows/$part.md" 2>/dev/null
     done
 } >"$OUT/results.md"
