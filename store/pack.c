@@ -160,6 +160,18 @@ uint64_t pack_writer_length(struct pack_writer *w)
 	return length;
 }
 
+/* Each time so much has been added, the disk begins to write it, so that a commit finds
+ * little left to wait for. */
+#define WRITEBACK_STEP (8ull << 20)
+
+static void write_back(const struct pack_writer *w, uint64_t from, uint64_t to)
+{
+	uint64_t begin = from - from % WRITEBACK_STEP, end = to - to % WRITEBACK_STEP;
+
+	if (end > begin)
+		io_write_back(w->fd, begin, end - begin);
+}
+
 /* Writes the frame, whose header is still to be filled in: it tells its place. */
 static int write_frame(struct pack_writer *w, const struct pack_header *h, uint8_t *frame,
 		       uint64_t *ret_off, struct err *err)
@@ -174,6 +186,8 @@ static int write_frame(struct pack_writer *w, const struct pack_header *h, uint8
 	if (r == 0)
 		w->length += len;
 	pthread_mutex_unlock(&w->lock);
+	if (r == 0)
+		write_back(w, *ret_off, *ret_off + len);
 	return r;
 }
 

@@ -115,6 +115,11 @@ int io_sync_dir(int dirfd, const char *what, struct err *err)
 	return 0;
 }
 
+void io_write_back(int fd, uint64_t off, uint64_t len)
+{
+	(void)sync_file_range(fd, (off_t)off, (off_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
 int io_truncate(int fd, uint64_t size, const char *what, struct err *err)
 {
 	if (ftruncate(fd, (off_t)size) < 0)

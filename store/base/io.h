@@ -41,6 +41,10 @@ int io_pwrite(int fd, const void *data, size_t len, uint64_t off, const char *wh
 int io_sync(int fd, const char *what, struct err *err) MUST_CHECK;
 int io_sync_dir(int dirfd, const char *what, struct err *err) MUST_CHECK;
 
+/* Asks the system to begin writing LEN bytes from OFF to the disk, without waiting for the
+ * end. Only a hint: makes nothing durable, cannot fail. */
+void io_write_back(int fd, uint64_t off, uint64_t len);
+
 int io_truncate(int fd, uint64_t size, const char *what, struct err *err) MUST_CHECK;
 int io_rename(int dirfd, const char *from, const char *to, struct err *err) MUST_CHECK;
 /* Missing is fine. */
