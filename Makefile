@@ -180,7 +180,7 @@ COMPLETION := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 MANPAGES := $(patsubst tools/man/%.scd,$(O)/man/%,$(wildcard tools/man/*.scd))
 
 man: $(MANPAGES)
-$(MANPAGES): $(O)/man/%: tools/man/%.scd
+$(MANPAGES): $(O)/man/%: tools/man/%.scd | deps-check
 	@mkdir -p $(@D); scdoc < $< > $@
 
 install: all man
