@@ -48,7 +48,7 @@ mkdir "$T/erofs" "$T/kernel" "$T/fuse"
 for tree in "$T"/mnt/chains/sha256/* "$T"/mnt/layers/sha256/*; do
     list "$tree" >"$T/fuse/$(basename "$(dirname "$(dirname "$tree")")")-$(basename "$tree")"
 done
-is 'every chain and every layer has a listing' "$(find "$T/fuse" -size +0 | wc -l)" 6
+is 'every chain and every layer has a listing' "$(find "$T/fuse" -type f -size +0 | wc -l)" 6
 is 'every tree has a file' "$(find "$T/store/trees" -name '*.erofs' | wc -l)" 6
 
 for image in "$T"/store/trees/*.erofs; do
