@@ -107,7 +107,9 @@ struct remains {
 	struct check_source *src;
 	struct check_report *told;
 	uint64_t after; /* the catalog has all up to this commit */
+	uint64_t last;  /* number of the last record that is whole */
 	bool gap;       /* something damaged came before the next record */
+	bool tail_gap;  /* and nothing whole has followed so far */
 };
 
 static int on_remaining(void *arg, uint64_t seq, const uint8_t *items, size_t len,
@@ -119,6 +121,8 @@ static int on_remaining(void *arg, uint64_t seq, const uint8_t *items, size_t le
 	int r;
 
 	(void)end;
+	m->last = seq;
+	m->tail_gap = false;
 	if (seq <= m->after)
 		return 0;
 	/* A journal that repair has written begins with any number. */
@@ -138,7 +142,7 @@ static void on_gap(void *arg, uint64_t from, uint64_t to)
 {
 	struct remains *m = arg;
 
-	m->gap = true;
+	m->gap = m->tail_gap = true;
 	check_problem(m->told, "journal: bytes %llu to %llu are damaged",
 		      (unsigned long long)from, (unsigned long long)to);
 }
@@ -153,7 +157,8 @@ static int read_remains(struct check_source *src, struct store *s,
 	if (r == 0)
 		r = journal_salvage(j, on_remaining, &m, on_gap, err);
 	journal_close(j);
-	if (!src->seq)
+	/* The catalog may have seen the commit of a damaged last record. */
+	if (!src->seq || (m.tail_gap && m.last >= m.after))
 		src->lost = true;
 	return r == -ERR_NOTFOUND ? 0 : r;
 }

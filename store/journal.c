@@ -15,7 +15,9 @@
 #define FILE_HEADER  16
 #define RECORD_MAGIC 0x43524a4cu /* "LJRC" */
 #define ALIGNMENT    8
+#define CUT_NAME     "journal.cut"
 #define WINDOW       (64u << 10)
+#define BLOCK        512 /* the least that a disk writes at a time */
 
 /* A record's header: u32 magic, u32 length, u64 sequence number, u64 checksum. */
 #define RECORD_HEADER 24
@@ -190,18 +192,18 @@ int journal_size(struct journal *j, uint64_t *ret, struct err *err)
 int journal_fits(struct journal *j, uint64_t last, uint64_t end, uint64_t seq, bool *ret,
 		 struct err *err)
 {
-	uint8_t header[RECORD_HEADER];
+	auto_buf struct buf items;
 	struct record rec;
 	uint64_t size;
 	int r = io_size(j->fd, &size, NAME, err);
 
+	buf_init(&items, JOURNAL_RECORD_MAX);
 	*ret = false;
-	if (r < 0 || end > size || last > end || end - last < RECORD_HEADER)
+	if (r < 0 || end > size || last > end)
 		return r;
-	r = io_pread(j->fd, header, sizeof(header), last, NAME, err);
+	r = read_record(j, last, size, &items, &rec, ret, err);
 	if (r == 0)
-		*ret = parse_header(header, last, size, &rec) && rec.end == end &&
-		       rec.seq == seq;
+		*ret = *ret && rec.end == end && rec.seq == seq;
 	return r;
 }
 
@@ -242,12 +244,67 @@ static int find_valid(struct journal *j, uint64_t off, uint64_t seq, uint64_t *r
 	return r;
 }
 
+/* Whether a block of the tail, from OFF to SIZE, was never written. */
+static int has_hole(struct journal *j, uint64_t off, uint64_t size, bool *ret,
+		    struct err *err)
+{
+	static const uint8_t zeros[BLOCK];
+	uint8_t block[BLOCK];
+	int r = 0;
+
+	*ret = false;
+	while (r == 0 && !*ret && off < size) {
+		uint64_t end = (off / BLOCK + 1) * BLOCK;
+		size_t len = (size_t)((end < size ? end : size) - off);
+
+		r = io_pread(j->fd, block, len, off, NAME, err);
+		*ret = r == 0 && memcmp(block, zeros, len) == 0;
+		off += len;
+	}
+	return r;
+}
+
+/* No valid record is at OFF, nor behind it. An append that a crash cut short has a right
+ * beginning and then too few bytes, or blocks that never reached the disk. A tail that is
+ * neither was written in full, so it may well be a commit that somebody relied on. */
+static int is_torn(struct journal *j, uint64_t off, uint64_t seq, uint64_t size,
+		   bool *ret, struct err *err)
+{
+	uint8_t h[RECORD_HEADER];
+	struct record rec;
+	int r;
+
+	*ret = true;
+	if (size - off < RECORD_HEADER)
+		return 0;
+	r = io_pread(j->fd, h, sizeof(h), off, NAME, err);
+	if (r < 0)
+		return r;
+	if (get_le32(h) == RECORD_MAGIC && !parse_header(h, off, size, &rec) &&
+	    parse_header(h, off, UINT64_MAX, &rec) &&
+	    (rec.seq == seq + 1 || off == FILE_HEADER))
+		return 0;
+	return has_hole(j, off, size, ret, err);
+}
+
 static int out_of_order(uint64_t off, uint64_t seq, uint64_t expected, struct err *err)
 {
 	return err_set(err, ERR_CORRUPT,
 		       "journal: the record at %llu has number %llu, not %llu",
 		       (unsigned long long)off, (unsigned long long)seq,
 		       (unsigned long long)expected);
+}
+
+static int judge_tail(struct journal *j, uint64_t off, uint64_t seq, uint64_t size,
+		      struct err *err)
+{
+	bool torn;
+	int r = is_torn(j, off, seq, size, &torn, err);
+
+	if (r < 0 || torn)
+		return r;
+	return err_set(err, ERR_CORRUPT, "journal: the last record, at %llu, is damaged",
+		       (unsigned long long)off);
 }
 
 /* Reads the record at OFF and decides what it is, if it is bad: the torn tail, or damage.
@@ -267,8 +324,8 @@ static int next_record(struct journal *j, uint64_t off, uint64_t seq, struct buf
 			return r;
 		if (look == 0)
 			r = find_valid(j, off, seq, &behind, err);
-		if (!behind)
-			return r;
+		if (r == 0 && !behind && look == 1)
+			return judge_tail(j, off, seq, size, err);
 	}
 	if (r < 0)
 		return r;
@@ -310,6 +367,17 @@ int journal_replay(struct journal *j, uint64_t offset, uint64_t after_seq,
 	return 0;
 }
 
+static int salvage_tail(struct journal *j, uint64_t off, uint64_t seq, uint64_t size,
+			journal_gap_fn *gap, void *arg, struct err *err)
+{
+	bool torn;
+	int r = is_torn(j, off, seq, size, &torn, err);
+
+	if (r == 0 && !torn)
+		gap(arg, off, size);
+	return r;
+}
+
 int journal_salvage(struct journal *j, journal_each_fn *each, void *arg,
 		    journal_gap_fn *gap, struct err *err)
 {
@@ -332,7 +400,9 @@ int journal_salvage(struct journal *j, journal_each_fn *each, void *arg,
 		}
 		if (r == 0)
 			r = find_valid(j, off, seq, &next, err);
-		if (r < 0 || !next)
+		if (r == 0 && !next)
+			return salvage_tail(j, off, seq, size, gap, arg, err);
+		if (r < 0)
 			break;
 		gap(arg, off, next);
 		off = next;
@@ -363,6 +433,24 @@ static int encode_record(struct buf *buf, uint64_t seq, const void *items, size_
 	return r;
 }
 
+/* Cuts a torn tail, and keeps what it was: nobody will miss it, but who finds that a commit
+ * is gone can look. */
+static int cut_tail(struct journal *j, uint64_t end, uint64_t size, struct err *err)
+{
+	size_t most = RECORD_HEADER + JOURNAL_RECORD_MAX;
+	size_t len = size - end < most ? (size_t)(size - end) : most;
+	auto_buf struct buf tail;
+	int r;
+
+	buf_init(&tail, most);
+	r = buf_reserve(&tail, len, err);
+	if (r == 0)
+		r = io_pread(j->fd, tail.data, len, end, NAME, err);
+	if (r == 0)
+		r = perms_replace_file(j->dirfd, CUT_NAME, tail.data, len, err);
+	return r < 0 ? r : io_truncate(j->fd, end, NAME, err);
+}
+
 int journal_append(struct journal *j, uint64_t end, uint64_t seq, const void *items,
 		   size_t len, uint64_t *ret_end, struct err *err)
 {
@@ -372,7 +460,7 @@ int journal_append(struct journal *j, uint64_t end, uint64_t seq, const void *it
 
 	buf_init(&record, RECORD_HEADER + JOURNAL_RECORD_MAX + ALIGNMENT);
 	if (r == 0 && size > end)
-		r = io_truncate(j->fd, end, NAME, err);
+		r = cut_tail(j, end, size, err);
 	if (r == 0)
 		r = encode_record(&record, seq, items, len, err);
 	if (r < 0)

@@ -10,9 +10,11 @@
  * Sequence numbers grow by one from record to record. The first is 1, or more in a journal
  * that repair has written anew: one record then stands for all before it.
  *
- * A torn tail (the file ends inside a record, or its last record has a bad checksum and
- * nothing valid follows) is an append that never happened: it is cut by the next writer.
- * Damage with valid records behind it is reported (ERR_CORRUPT), never cut.
+ * A torn tail is an append that never happened: nothing valid follows, and the file ends
+ * inside the record, or blocks of it are zeros because they never reached the disk. The next
+ * writer cuts it and keeps the bytes in `journal.cut`. All other damage is reported
+ * (ERR_CORRUPT), never cut, that of a last record that was written in full too: its commit
+ * has happened.
  *
  * Appending needs the store lock (store.c). Reading needs none.
  */
@@ -41,8 +43,8 @@ int journal_refresh(struct journal *j, bool *ret_replaced, struct err *err) MUST
 
 int journal_size(struct journal *j, uint64_t *ret, struct err *err) MUST_CHECK;
 
-/* Whether a record numbered SEQ lies at [last, end): is this the journal somebody replayed
- * up to END? */
+/* Whether a valid record numbered SEQ lies at [last, end): is this the journal somebody
+ * replayed up to END? */
 int journal_fits(struct journal *j, uint64_t last, uint64_t end, uint64_t seq, bool *ret,
 		 struct err *err) MUST_CHECK;
 
@@ -65,7 +67,7 @@ int journal_append(struct journal *j, uint64_t end, uint64_t seq, const void *it
 		   size_t len, uint64_t *ret_end, struct err *err) MUST_CHECK;
 
 /* Calls EACH with every valid record, in order, whatever lies between them; GAP is told of
- * each damaged range that has a valid record behind it. For repair. */
+ * each damaged range, the last one included if it is no torn tail. For repair. */
 typedef void journal_gap_fn(void *arg, uint64_t from, uint64_t to);
 int journal_salvage(struct journal *j, journal_each_fn *each, void *arg,
 		    journal_gap_fn *gap, struct err *err) MUST_CHECK;

@@ -266,8 +266,8 @@ int session_put_document(struct session *s, const void *data, size_t len,
 			  err);
 	if (r < 0)
 		return r;
-	/* Bytes that are known as a file's content are stored again: repair looks for
-	 * documents among document frames only. */
+	/* Bytes that are known as a file's content are stored again: only a frame of their
+	 * own says that they are a document. */
 	if (claim == PENDING_NEW || kind != OBJECT_DOCUMENT) {
 		r = append_now(s, PACK_DOCUMENT, &entry, 1, data, len, &place, err);
 		if (r < 0)

@@ -2,6 +2,7 @@
  * Making a store. The version file comes last: without it there is no store, and making one
  * goes on where it was interrupted. */
 #include <dirent.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,32 @@
 #define MODE_OWN   0700
 #define MODE_GROUP 02770
 
+/* A name that was not written down would take all that is below it along. Who may only
+ * search the directory above cannot see to that. */
+static int sync_parent(const char *path, struct err *err)
+{
+	auto_free char *copy = strdup(path);
+	auto_fd int fd = -1;
+
+	if (!copy)
+		return err_nomem(err);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES
+			       ? 0
+			       : err_sys(err, errno, "cannot open directory '%s'", copy);
+	return io_sync_dir(fd, copy, err);
+}
+
+/* Durably; there already is as good. */
+static int make_directory(const char *path, mode_t mode, struct err *err)
+{
+	if (mkdir(path, mode) == 0)
+		return sync_parent(path, err);
+	return errno == EEXIST ? 0
+			       : err_sys(err, errno, "cannot make directory '%s'", path);
+}
+
 static int make_parents(const char *path, struct err *err)
 {
 	auto_free char *copy = strdup(path);
@@ -20,7 +47,7 @@ static int make_parents(const char *path, struct err *err)
 
 	for (char *p = copy ? copy + 1 : NULL; r == 0 && p && (p = strchr(p, '/')); p++) {
 		*p = '\0';
-		r = io_mkdir(AT_FDCWD, copy, 0755, err);
+		r = make_directory(copy, 0755, err);
 		*p = '/';
 	}
 	return r;
@@ -125,7 +152,7 @@ int store_init(const char *path, gid_t gid, struct err *err)
 	int r = make_parents(path, err);
 
 	if (r == 0)
-		r = io_mkdir(AT_FDCWD, path, MODE_OWN, err);
+		r = make_directory(path, MODE_OWN, err);
 	if (r == 0)
 		r = io_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, &dirfd, err);
 	if (r < 0)

@@ -88,6 +88,8 @@ static int run(struct command_call *call, struct err *err)
 	mount.mountpoint = call->count ? call->args[0] : path;
 	rc = refuse_second(call->store, mount.mountpoint, err);
 	if (!rc)
+		rc = paths_check_mountpoint(call->store, mount.mountpoint, err);
+	if (!rc)
 		rc = mount_run(&mount, err);
 	return rc;
 }

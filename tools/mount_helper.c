@@ -7,6 +7,7 @@
 
 #include "fs/mount.h"
 #include "tools/options.h"
+#include "tools/paths.h"
 
 struct helper_options {
 	const char *options;
@@ -54,5 +55,6 @@ int mount_helper_run(int argc, char **argv, struct err *err)
 		return rc;
 	mount.store = argv[first];
 	mount.mountpoint = argv[first + 1];
-	return mount_run(&mount, err);
+	rc = paths_check_mountpoint(mount.store, mount.mountpoint, err);
+	return rc ? rc : mount_run(&mount, err);
 }

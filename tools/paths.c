@@ -78,3 +78,22 @@ int paths_resolve(const char *path, char **ret, struct err *err)
 		       ? err_nomem(err)
 		       : 0;
 }
+
+int paths_check_mountpoint(const char *store, const char *mountpoint, struct err *err)
+{
+	auto_free char *hidden = NULL, *there = NULL;
+	size_t len;
+	int rc = paths_resolve(store, &hidden, NULL);
+
+	if (rc) /* a store that is to be made hides nothing yet */
+		return 0;
+	rc = paths_resolve(mountpoint, &there, err);
+	if (rc)
+		return rc;
+	len = strcmp(there, "/") == 0 ? 0 : strlen(there);
+	if (strncmp(hidden, there, len) == 0 && (!hidden[len] || hidden[len] == '/'))
+		return err_set(err, ERR_INVALID,
+			       "a mount on '%s' would hide the store '%s'", mountpoint,
+			       store);
+	return 0;
+}

@@ -18,4 +18,9 @@ int paths_mountpoint(char **ret, struct err *err) MUST_CHECK;
  * a mountpoint that does not answer). The caller frees *ret. ERR_NOTFOUND. */
 int paths_resolve(const char *path, char **ret, struct err *err) MUST_CHECK;
 
+/* A mount on the store or above it would hide the store from every other command:
+ * ERR_INVALID. */
+int paths_check_mountpoint(const char *store, const char *mountpoint,
+			   struct err *err) MUST_CHECK;
+
 #endif

@@ -240,6 +240,17 @@ def record_at(data, at):
     return seq, items, end
 
 
+def is_torn(data, at, after):
+    if len(data) - at < 24:
+        return True
+    magic, length, seq = struct.unpack_from("<IIQ", data, at)
+    if (magic == 0x43524a4c and 0 < length <= 64 << 20 and (seq == after + 1 or at == 16)
+            and at + 24 + (length + 7) // 8 * 8 > len(data)):
+        return True
+    return any(not any(data[max(at, block):block + 512])
+               for block in range(at // 512 * 512, len(data), 512))
+
+
 def read_journal(path):
     with open(path, "rb") as f:
         data = f.read()
@@ -256,6 +267,7 @@ def read_journal(path):
     for behind in range(at + 8, len(data), 8):
         record = record_at(data, behind)
         need(not record or record[0] <= state.generation, "journal: damaged at %d" % at)
+    need(is_torn(data, at, state.generation), "journal: the last record, at %d, is damaged" % at)
     return state
 
 

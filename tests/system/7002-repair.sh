@@ -104,4 +104,27 @@ ok 'verify' lc verify
 answers | sort >"$T/after"
 sort "$T/before" | diff - "$T/after" >"$T/out" 2>&1
 tap_report $? 'everything is back'
+
+# A last record that was written in full and is wrong now is damage, not a torn tail.
+rm -rf "$T/store" && cp -a "$T/good" "$T/store"
+flip "$T/store/journal" $(($(stat -c %s "$T/store/journal") - 40))
+ok 'the catalog still knows a damaged last commit' lc list
+lc tag localhost/img:v1 other:v1 >"$T/out" 2>"$T/err"
+is 'but nothing is written behind it' "$? $(wc -l <"$T/err")" '4 1'
+ok 'repair from the catalog' lc repair
+answers | diff "$T/before" - >"$T/out" 2>&1
+tap_report $? 'everything is back'
+ok 'verify' lc verify
+rm -rf "$T/store" && cp -a "$T/good" "$T/store" && rm -rf "$T/store/catalog"
+flip "$T/store/journal" $(($(stat -c %s "$T/store/journal") - 40))
+(cd "$T/store/packs" && sha256sum -- *) >"$T/packs.before"
+fails 4 'without it the damage is told' lc list
+fails 4 'and told again' lc import "oci:$T/img"
+(cd "$T/store/packs" && sha256sum -c --quiet) <"$T/packs.before" >"$T/out" 2>&1
+tap_report $? 'its frames stay'
+lc repair >"$T/out" 2>"$T/err"
+answers | grep ^sha256 | sort -u | diff <(grep ^sha256 "$T/before" | sort -u) - >"$T/out" 2>&1
+tap_report $? 'repair finds its layers in the packs'
+ok 'import again' lc import "oci:$T/img"
+ok 'verify' lc verify
 done_testing

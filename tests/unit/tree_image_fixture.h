@@ -221,4 +221,18 @@ static inline void node_at(const struct tree *t, const char *path, struct tree_n
 	assert_ok(tree_node(t, nid_of(t, path), ret, err));
 }
 
+/* One of each kind that a reader may stumble over. */
+static inline struct tree_model *model_little(void)
+{
+	struct tree_model *m = model_new();
+	tree_ref ref = model_file(m, "f", 5);
+
+	model_mkdir(m, "d");
+	model_hardlink(m, "d/g", ref);
+	model_symlink(m, "l", "f");
+	model_with_xattrs(m, "d/x");
+	model_flagged(m, "u", S_IFREG, TREE_UNRESOLVED, "lower");
+	return m;
+}
+
 #endif
