@@ -268,6 +268,39 @@ static int edit_manifest(struct outgoing *o, const struct exported *out, struct 
 	return 0;
 }
 
+/* Readers of layouts look for OCI's documents only. */
+static bool is_foreign(const struct export *e, const char *media_type)
+{
+	bool layout = e->dest.kind == DESTINATION_OCI ||
+		      e->dest.kind == DESTINATION_OCI_ARCHIVE;
+
+	return layout && media_type && strcmp(media_type, DESCRIPTOR_OCI_MANIFEST) != 0 &&
+	       strcmp(media_type, DESCRIPTOR_OCI_INDEX) != 0;
+}
+
+/* Makes a new manifest only where the old one does not fit. */
+static int settle_manifest(struct export *e, size_t i, struct err *err)
+{
+	struct outgoing *o = &e->images[i];
+	bool foreign = is_foreign(e, o->manifest.media_type);
+	int rc = 0;
+
+	o->desc.media_type =
+		o->manifest.media_type ? o->manifest.media_type : DESCRIPTOR_OCI_MANIFEST;
+	if (foreign && is_same(&e->out.items[i]))
+		output_notice(e->options->quiet,
+			      "the manifest is Docker's, which a layout cannot have: "
+			      "one of OCI's form is written");
+	if (foreign || !is_same(&e->out.items[i])) {
+		rc = edit_manifest(o, &e->out.items[i], err);
+		o->desc.media_type = DESCRIPTOR_OCI_MANIFEST;
+	}
+	o->desc.size = o->manifest_bytes.len;
+	o->desc.platform = o->config.platform;
+	digest_of(o->manifest_bytes.data, o->manifest_bytes.len, &o->desc.digest);
+	return rc;
+}
+
 static int write_image(struct export *e, size_t i, struct err *err)
 {
 	struct outgoing *o = &e->images[i];
@@ -276,21 +309,13 @@ static int write_image(struct export *e, size_t i, struct err *err)
 
 	if (rc)
 		return rc;
-	o->desc.media_type =
-		o->manifest.media_type ? o->manifest.media_type : DESCRIPTOR_OCI_MANIFEST;
-	if (!is_same(out)) {
-		rc = edit_manifest(o, out, err);
-		o->desc.media_type = DESCRIPTOR_OCI_MANIFEST;
-	}
-	o->desc.size = o->manifest_bytes.len;
-	o->desc.platform = o->config.platform;
-	digest_of(o->manifest_bytes.data, o->manifest_bytes.len, &o->desc.digest);
+	rc = settle_manifest(e, i, err);
+	if (rc)
+		return rc;
 	if (e->dest.kind != DESTINATION_DOCKER_ARCHIVE)
 		out->manifest = o->desc.digest;
-	if (!rc)
-		rc = destination_put_config(&e->dest, &out->image.config,
-					    o->config_bytes.data, o->config_bytes.len,
-					    err);
+	rc = destination_put_config(&e->dest, &out->image.config, o->config_bytes.data,
+				    o->config_bytes.len, err);
 	if (!rc && (e->out.count > 1 || e->dest.kind != DESTINATION_DIR))
 		rc = destination_put_manifest(&e->dest, &o->desc.digest,
 					      o->manifest_bytes.data,
@@ -323,7 +348,7 @@ static int find_index(struct export *e, struct buf *ret, struct descriptor *desc
 		rc = manifest_parse(ret->data, ret->len, NULL, &index, err);
 	if (rc)
 		return rc;
-	*ret_found = index.kind == MANIFEST_INDEX;
+	*ret_found = index.kind == MANIFEST_INDEX && !is_foreign(e, index.media_type);
 	for (size_t i = 0; i < index.count; i++)
 		if (!is_written(e, &index.items[i].digest))
 			*ret_found = false;
