@@ -246,6 +246,11 @@ static int keep_document(struct session *s, const struct digest *d, struct err *
 	return documents ? 0 : err_nomem(err);
 }
 
+int session_keep(struct session *s, const struct digest *d, struct err *err)
+{
+	return keep_document(s, d, err);
+}
+
 int session_put_document(struct session *s, const void *data, size_t len,
 			 struct digest *ret, struct err *err)
 {

@@ -84,6 +84,10 @@ int session_put_frame(struct session *s, enum pack_frame_type type, const void *
 int session_put_document(struct session *s, const void *data, size_t len,
 			 struct digest *ret, struct err *err) MUST_CHECK;
 
+/* An object of this session is wanted for itself: what the store does not have of these makes
+ * the session commit, if there are items at all, even if all items are known. Thread-safe. */
+int session_keep(struct session *s, const struct digest *d, struct err *err) MUST_CHECK;
+
 /* Adds an item for the commit; strings and arrays are copied. Thread-safe. RECORD_LAYER and
  * RECORD_CHAIN get their tree numbers at commit (`number` is ignored); layers, chains, blobs
  * and images that are there already are dropped; RECORD_REF that changes nothing is dropped

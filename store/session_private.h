@@ -45,7 +45,7 @@ struct session {
 	struct session_encoder *encoders;
 	struct session_item *items;
 	size_t item_count, item_cap;
-	struct digest *documents; /* that the store did not have */
+	struct digest *documents; /* (and kept objects) that the store did not have */
 	size_t document_count;
 
 	pthread_mutex_t pack_lock;

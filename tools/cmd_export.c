@@ -1,28 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0
- * `layercache export X tar:FILE`: the identical tar of a layer.
+ * `layercache export X DEST`: images, or the identical tar of a layer.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "store/base/io.h"
+#include "store/deflate.h"
 #include "store/layer.h"
 #include "tools/commands.h"
+#include "tools/image_export.h"
+#include "tools/new_file.h"
 #include "tools/oci/source.h"
 #include "tools/output.h"
-#include "tools/progress.h"
 #include "tools/subject.h"
 
 #define CACHE_BYTES (32u << 20)
 #define COPY_SIZE   (1u << 20)
+#define AHEAD_COUNT 4
 
 struct export_options {
 	struct option_number layer;
+	const char *platform;
+	const char *compression;
+	struct option_number level;
 };
 
 static const struct option_spec options[] = {
 	OPTION_NUMBER(0, "layer", "N", 1, 100000, struct export_options, layer,
-		      "of several layers, the Nth from the bottom"),
+		      "for tar:, of several layers the Nth from the bottom"),
+	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct export_options, platform,
+		    "of several platforms, only this one"),
+	OPTION_WORD(0, "compression", "KIND", "none gzip zstd", struct export_options,
+		    compression, "of layers; default: as they came"),
+	OPTION_NUMBER(0, "level", "N", 1, 19, struct export_options, level,
+		      "compress anew at this level (gzip 1-12, zstd 1-19)"),
 	OPTION_END,
 };
 
@@ -53,16 +63,16 @@ static int pick_layer(struct catalog_txn *t, const struct subject *x,
 }
 
 static int find_layer(struct store *store, const char *text,
-		      const struct option_number *layer, struct digest *ret,
-		      struct err *err)
+		      const struct export_options *o, struct digest *ret, struct err *err)
 {
+	const struct option_number *layer = &o->layer;
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	struct subject x;
 	int rc = catalog_begin(store_catalog(store), false, &t, err);
 
 	if (!rc)
-		rc = subject_find(t, text, NULL, layer->given ? 0 : SUBJECT_LAYER_FIRST,
-				  &x, err);
+		rc = subject_find(t, text, o->platform,
+				  layer->given ? 0 : SUBJECT_LAYER_FIRST, &x, err);
 	if (rc)
 		return rc;
 	if (x.kind != SUBJECT_LAYER)
@@ -71,55 +81,9 @@ static int find_layer(struct store *store, const char *text,
 	return 0;
 }
 
-/* ---- where to ---- */
+/* ---- tar: ---- */
 
-/* A file that appears when it is complete. */
-struct target {
-	const char *path;
-	char *part; /* the file being written; NULL: PATH itself is */
-	int fd;
-};
-
-static int open_target(const char *path, struct target *ret, struct err *err)
-{
-	struct stat st;
-
-	*ret = (struct target){.path = path, .fd = -1};
-	if (strcmp(path, "-") == 0) {
-		ret->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	} else if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		ret->fd = open(path, O_WRONLY | O_CLOEXEC);
-	} else if (asprintf(&ret->part, "%s.part", path) < 0) {
-		ret->part = NULL;
-		return err_nomem(err);
-	} else {
-		ret->fd = open(ret->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	}
-	if (ret->fd < 0) {
-		int rc = err_sys(err, errno, "cannot write '%s'", path);
-
-		free(steal_ptr(&ret->part));
-		return rc;
-	}
-	return 0;
-}
-
-/* Gives the file its name if RC is 0, else leaves nothing of it. Returns RC or an error. */
-static int close_target(struct target *t, int rc, struct err *err)
-{
-	if (close(t->fd) < 0 && !rc)
-		rc = err_sys(err, errno, "cannot write '%s'", t->path);
-	if (t->part && !rc)
-		rc = io_rename(AT_FDCWD, t->part, t->path, err);
-	if (t->part && rc)
-		unlink(t->part);
-	free(t->part);
-	return rc;
-}
-
-/* ---- the copy ---- */
-
-static int copy(struct stream *from, const struct target *to, struct progress *p,
+static int copy(struct stream *from, const struct new_file *to, struct progress *p,
 		struct err *err)
 {
 	auto_free char *chunk = malloc(COPY_SIZE);
@@ -137,63 +101,167 @@ static int copy(struct stream *from, const struct target *to, struct progress *p
 }
 
 static int export_layer(struct store *store, const struct digest *diffid,
-			const char *path, bool quiet, struct err *err)
+			const char *path, const struct layer_blob_options *blobs,
+			bool quiet, struct err *err)
 {
 	auto_progress struct progress *progress = NULL;
 	auto_objects struct objects *objects = NULL;
-	auto_stream struct stream *tar = NULL;
+	auto_stream struct stream *out = NULL;
+	auto_new_file struct new_file file = {0};
 	struct record_layer record;
-	struct target target;
+	struct stream *tar = NULL;
 	int rc = objects_new(store, CACHE_BYTES, &objects, err);
 
 	if (!rc)
 		rc = layer_open(store, objects, diffid, &tar, &record, err);
 	if (!rc)
-		rc = open_target(path, &target, err);
+		rc = stream_ahead(tar, COPY_SIZE, AHEAD_COUNT, &tar, err);
+	if (!rc)
+		rc = deflate_open(tar, blobs->kind, blobs->level, 0, &out, err);
+	if (!rc)
+		rc = new_file_open(path, -1, &file, err);
 	if (rc)
 		return rc;
-	progress = progress_begin(record.tar_size, "export", quiet);
-	return close_target(&target, copy(tar, &target, progress, err), err);
+	progress = progress_begin(blobs->kind == INFLATE_NONE ? record.tar_size : 0,
+				  "export", quiet);
+	rc = copy(out, &file, progress, err);
+	return rc ? rc : new_file_finish(&file, err);
+}
+
+static int export_tar(struct store *store, const char *x, const char *path,
+		      const struct export_options *o,
+		      const struct layer_blob_options *blobs, bool quiet, struct err *err)
+{
+	struct digest diffid;
+	int rc = find_layer(store, x, o, &diffid, err);
+
+	return rc ? rc : export_layer(store, &diffid, path, blobs, quiet, err);
+}
+
+/* ---- images ---- */
+
+static json_t *json_layer(const struct layer_blob *blob)
+{
+	return json_pack("{s:o, s:o, s:b}", "blob", output_json_digest(&blob->digest),
+			 "size", output_json_u64(blob->size), "identical", blob->same);
+}
+
+static json_t *json_exported(const struct exported *item)
+{
+	auto_json json_t *layers = json_array();
+
+	for (size_t i = 0; i < item->count; i++)
+		if (json_array_append_new(layers, json_layer(&item->layers[i])) < 0)
+			return NULL;
+	return json_pack("{s:s?, s:o, s:o, s:s, s:O}", "name",
+			 *item->name ? item->name : NULL, "image",
+			 output_json_digest(&item->image.config), "manifest",
+			 output_json_digest(&item->manifest), "platform",
+			 item->image.platform, "layers", layers);
+}
+
+static int print(const struct command_call *call, const struct exports *done,
+		 struct err *err)
+{
+	auto_json json_t *list = call->json ? json_array() : NULL;
+
+	for (size_t i = 0; i < done->count; i++) {
+		char id[DIGEST_TEXT_SIZE], manifest[DIGEST_TEXT_SIZE];
+		const struct exported *item = &done->items[i];
+
+		if (!call->json)
+			output_line("%s %s %s", *item->name ? item->name : "-",
+				    output_digest(&item->image.config, id),
+				    output_digest(&item->manifest, manifest));
+		else if (json_array_append_new(list, json_exported(item)) < 0)
+			return err_nomem(err);
+	}
+	return call->json ? output_json(steal_ptr(&list), err) : 0;
+}
+
+/* ---- the command ---- */
+
+static int check(const struct export_options *v, bool tar, const char *to,
+		 struct layer_blob_options *ret, struct err *err)
+{
+	const char *rest;
+
+	*ret = (struct layer_blob_options){
+		.given = v->compression || tar,
+		.level = v->level.given ? (int)v->level.value : 0,
+	};
+	if (v->compression && strcmp(v->compression, "gzip") == 0)
+		ret->kind = INFLATE_GZIP;
+	else if (v->compression && strcmp(v->compression, "zstd") == 0)
+		ret->kind = INFLATE_ZSTD;
+	if (ret->level > (ret->given ? deflate_level_max(ret->kind) : 0))
+		return err_set(err, ERR_USAGE, "--level %d needs --compression with %s",
+			       ret->level, "such a level");
+	if (v->layer.given && !tar)
+		return err_set(err, ERR_USAGE, "--layer is for tar: only");
+	if (!source_transport(to, "docker-archive", &rest))
+		return 0;
+	if (ret->kind != INFLATE_NONE)
+		return err_set(err, ERR_USAGE,
+			       "layers in a docker-archive are not compressed");
+	ret->given = true;
+	return 0;
 }
 
 static int run(struct command_call *call, struct err *err)
 {
-	const struct export_options *o = call->values;
+	const struct export_options *v = call->values;
 	const char *x = call->args[0], *to = call->args[1], *path;
+	bool tar = source_transport(to, "tar", &path);
+	struct image_export_options o = {.platform = v->platform, .quiet = call->quiet};
+	auto_exports struct exports done = {0};
 	auto_store struct store *store = NULL;
-	struct digest diffid;
 	int rc;
 
-	if (!source_transport(to, "tar", &path)) {
-		if (!source_is_known(to) && !source_transport(to, "docker", &path))
-			return err_set(err, ERR_USAGE, "bad destination '%s'", to);
-		return err_set(err, ERR_FAILED,
-			       "destination '%s' is not supported by this version, "
-			       "only tar:FILE",
+	if (tar ? !*path : !source_is_known(to))
+		return err_set(err,
+			       source_transport(to, "docker", &path) ? ERR_FAILED
+								     : ERR_USAGE,
+			       "bad destination '%s': not oci:DIR, oci-archive:FILE, "
+			       "docker-archive:FILE, dir:DIR or tar:FILE",
 			       to);
-	}
-	if (!*path)
-		return err_set(err, ERR_USAGE, "bad destination '%s': no file", to);
+	rc = check(v, tar, to, &o.blobs, err);
+	if (rc)
+		return rc;
 	rc = command_open_store(call, 0, &store, err);
-	if (!rc)
-		rc = find_layer(store, x, &o->layer, &diffid, err);
-	if (!rc)
-		rc = export_layer(store, &diffid, path, call->quiet, err);
-	return rc ? err_wrap(err, "export '%s'", x) : 0;
+	if (!rc && tar)
+		rc = export_tar(store, x, path, v, &o.blobs, call->quiet, err);
+	else if (!rc)
+		rc = image_export(store, x, to, &o, &done, err);
+	if (rc)
+		return rc == -ERR_USAGE ? rc : err_wrap(err, "export '%s'", x);
+	return tar ? 0 : print(call, &done, err);
 }
 
 const struct command cmd_export = {
 	.name = "export",
-	.summary = "write a layer's tar, byte for byte as it came",
-	.arguments = "X tar:FILE",
+	.summary = "write an image, or a layer's tar, as it came",
+	.arguments = "X DEST",
 	.details =
-		"X is a layer, or a chain or image of one layer (else --layer N). FILE '-'\n"
-		"is standard output. FILE appears when it is complete.",
+		"DEST is one of\n"
+		"  oci:DIR[:TAG]              an OCI image layout; one that is there gets\n"
+		"                             the image added\n"
+		"  oci-archive:FILE[:TAG]     the same in a tar archive\n"
+		"  docker-archive:FILE[:REF]  what `docker load` reads\n"
+		"  dir:DIR                    skopeo's directory\n"
+		"  tar:FILE                   the tar of a layer, or of a chain or image of\n"
+		"                             one layer (else --layer N)\n"
+		"FILE '-' is standard output. All of DEST appears when it is complete.\n"
+		"\n"
+		"Prints 'NAME IMAGE-ID MANIFEST-DIGEST' for every image; a name of several\n"
+		"platforms is exported with all of them. Image ID and DiffIDs never change.\n"
+		"Where every layer can be had in the very form in which it came, neither does\n"
+		"the manifest; stderr says what became of each layer.",
 	.options = options,
 	.values_size = sizeof(struct export_options),
 	.min_args = 2,
 	.max_args = 2,
-	.flags = COMMAND_PROGRESS,
+	.flags = COMMAND_JSON | COMMAND_PROGRESS,
 	.complete = COMPLETE_NAME,
 	.run = run,
 };

@@ -13,6 +13,7 @@
 struct import_options {
 	const char *platform;
 	bool all_platforms;
+	bool keep_blobs;
 };
 
 static const struct option_spec options[] = {
@@ -20,6 +21,8 @@ static const struct option_spec options[] = {
 		    "of an index, take the image for this platform"),
 	OPTION_FLAG(0, "all-platforms", struct import_options, all_platforms,
 		    "of an index, take all images"),
+	OPTION_FLAG(0, "keep-blobs", struct import_options, keep_blobs,
+		    "keep layers as they were compressed, too"),
 	OPTION_END,
 };
 
@@ -141,6 +144,7 @@ static int run(struct command_call *call, struct err *err)
 	struct image_import_options o = {
 		.name = call->count > 1 ? call->args[1] : NULL,
 		.all_platforms = v->all_platforms,
+		.keep_blobs = v->keep_blobs,
 		.quiet = call->quiet,
 	};
 	auto_imports struct imports done = {0};
@@ -183,7 +187,8 @@ const struct command cmd_import = {
 		"\n"
 		"Prints 'NAME IMAGE-ID CHAIN-ID' for every image. Without NAME it is the\n"
 		"source's own full name, else localhost/<file>:<tag>. A NAME that exists\n"
-		"moves to the new image. Layers the store has are not read again.",
+		"moves to the new image. Layers the store has are not read again. With\n"
+		"--keep-blobs export gives every blob and manifest as it came.",
 	.options = options,
 	.values_size = sizeof(struct import_options),
 	.min_args = 1,

@@ -256,6 +256,17 @@ static int check_layer(const struct import *im, struct catalog_txn *t,
 					       : check_unread(im->source, d, &layer, err);
 }
 
+/* Whether the compressed bytes are wanted and not there. */
+static bool lacks_blob(const struct import *im, struct catalog_txn *t,
+		       const struct layer_job *job)
+{
+	struct object_place place;
+
+	return im->options->keep_blobs &&
+	       !digest_equal(&job->desc.digest, &job->diffid) &&
+	       catalog_object_get(t, &job->desc.digest, &place, NULL) != 0;
+}
+
 /* Lists the layers of one image that the store does not have. */
 static int add_missing(const struct import *im, struct catalog_txn *t,
 		       const struct image *image, struct layer_jobs *jobs,
@@ -266,13 +277,13 @@ static int add_missing(const struct import *im, struct catalog_txn *t,
 	for (size_t i = 0; i < count; i++) {
 		const struct descriptor *d = &image->manifest.items[i];
 		const struct digest *diffid = &image->config.diffids[i];
-		bool known;
-		int rc = check_layer(im, t, d, diffid, &known, err);
+		struct layer_job job = {*d, *diffid, i + 1, count, false};
+		int rc = check_layer(im, t, d, diffid, &job.known, err);
 
 		if (rc)
 			return err_wrap(err, "layer %zu of %zu", i + 1, count);
-		if (!known)
-			rc = layer_jobs_add(jobs, d, diffid, i + 1, count, err);
+		if (!job.known || lacks_blob(im, t, &job))
+			rc = layer_jobs_add(jobs, &job, err);
 		if (rc)
 			return rc;
 	}
@@ -337,7 +348,7 @@ int image_import(struct store *store, struct source *source,
 		 struct err *err)
 {
 	auto_import struct import im = {.source = source, .options = options};
-	auto_layer_jobs struct layer_jobs jobs = {0};
+	auto_layer_jobs struct layer_jobs jobs = {.keep_blobs = options->keep_blobs};
 	int rc = resolve(&im, err);
 
 	if (!rc)

@@ -7,6 +7,7 @@
 
 #include "store/base/workers.h"
 #include "store/layer.h"
+#include "tools/blob_keeper.h"
 #include "tools/progress.h"
 
 struct run {
@@ -27,20 +28,18 @@ struct reading {
 	uint64_t told; /* bytes that the progress bar knows of */
 };
 
-int layer_jobs_add(struct layer_jobs *jobs, const struct descriptor *desc,
-		   const struct digest *diffid, size_t number, size_t total,
-		   struct err *err)
+int layer_jobs_add(struct layer_jobs *jobs, const struct layer_job *job, struct err *err)
 {
 	struct layer_job *items;
 
 	for (size_t i = 0; i < jobs->count; i++)
-		if (digest_equal(&jobs->items[i].diffid, diffid))
+		if (digest_equal(&jobs->items[i].diffid, &job->diffid))
 			return 0;
 	items = reallocarray(jobs->items, jobs->count + 1, sizeof(*items));
 	if (!items)
 		return err_nomem(err);
 	jobs->items = items;
-	items[jobs->count++] = (struct layer_job){*desc, *diffid, number, total};
+	items[jobs->count++] = *job;
 	return 0;
 }
 
@@ -73,9 +72,16 @@ static int on_progress(void *arg, uint64_t compressed, struct err *err)
 	return 0;
 }
 
+/* A plain tar is its own blob. */
+static bool keeps_blob(const struct run *run, const struct layer_job *job)
+{
+	return run->jobs->keep_blobs && !digest_equal(&job->desc.digest, &job->diffid);
+}
+
 static int ingest(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
 		  struct err *err)
 {
+	struct blob_keeper keeper = {0};
 	struct layer_expect expect = {.blob = job->desc.digest,
 				      .blob_size = job->desc.size,
 				      .diffid = job->diffid};
@@ -92,13 +98,25 @@ static int ingest(struct run *run, const struct layer_job *job, uint32_t *ret_fl
 		rc = source_lacks_part(err);
 	if (rc)
 		return err_wrap(err, "layer %zu of %zu", job->number, job->total);
-	rc = layer_ingest(run->session, in, name, &expect, NULL, on_progress, &reading,
-			  &layer, err);
+	if (job->known) {
+		rc = blob_keeper_known(run->session, in, &job->desc.digest,
+				       job->desc.size, &job->diffid, err);
+		return rc ? err_wrap(err, "%s", name) : 0;
+	}
+	if (keeps_blob(run, job))
+		rc = blob_keeper_open(&keeper, run->session, in, &in, err);
 	if (rc)
 		return rc;
-	*ret_flags = layer.record.flags;
-	layer_release(&layer);
-	return 0;
+	rc = layer_ingest(run->session, in, name, &expect, NULL, on_progress, &reading,
+			  &layer, err);
+	if (!rc) {
+		*ret_flags = layer.record.flags;
+		layer_release(&layer);
+	}
+	if (!rc && keeps_blob(run, job))
+		rc = blob_keeper_finish(&keeper, run->session, &job->desc.digest, err);
+	blob_keeper_release(&keeper);
+	return rc;
 }
 
 /* ---- all of them ---- */

@@ -14,17 +14,18 @@ struct layer_job {
 	struct descriptor desc;
 	struct digest diffid;
 	size_t number, total; /* "layer 3 of 6" of the image that wants it */
+	bool known;           /* the store has the layer: only its blob is to be kept */
 };
 
 struct layer_jobs {
 	struct layer_job *items;
 	size_t count;
+	bool keep_blobs; /* the compressed bytes are stored too */
 	bool unresolved; /* after the run: some layer has links to lower layers */
 };
 
 /* Adds a layer unless it is in the list. */
-int layer_jobs_add(struct layer_jobs *jobs, const struct descriptor *desc,
-		   const struct digest *diffid, size_t number, size_t total,
+int layer_jobs_add(struct layer_jobs *jobs, const struct layer_job *job,
 		   struct err *err) MUST_CHECK;
 
 /* Reads all of them, the largest first. LABEL is what the progress bar says. */

@@ -75,7 +75,8 @@ only() { # library, what stands in #include, regular expression of the files tha
     grep -nE "^#include <$2" "${code[@]}" | grep -vE "^($3):" | report "$1 is used only where it belongs"
 }
 only LMDB 'lmdb' 'store/catalog[a-z_]*\.[ch]'
-only zstd 'zstd' 'store/(codec|inflate[a-z_]*)\.[ch]'
+only zstd 'zstd' 'store/(codec|inflate[a-z_]*|deflate_zstd)\.[ch]'
+only libdeflate 'libdeflate' 'store/deflate_gzip\.c'
 only libarchive 'archive' 'store/(tar_[a-z_]*|inflate[a-z_]*)\.[ch]|tools/oci/[a-z_]*archive[a-z_]*\.[ch]'
 only zlib 'zlib' 'store/inflate[a-z_]*\.[ch]'
 only ISA-L '(isa-l|igzip|crc)' 'store/(inflate[a-z_]*|digest)\.[ch]'

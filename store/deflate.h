@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Plain bytes to compressed ones, as a stream, on all CPUs: the way out, as inflate.h is the
+ * way in. The input is cut every DEFLATE_UNIT_* bytes, and each piece is a gzip member or a
+ * zstd frame of its own, so that pieces need not wait for each other and the output depends
+ * on the input, the level and the library's version only, not on the number of threads.
+ *
+ * gzip: members without name or time (deflate_gzip.c, the only user of libdeflate). zstd:
+ * frames with content size and checksum (deflate_zstd.c).
+ */
+#ifndef STORE_DEFLATE_H
+#define STORE_DEFLATE_H
+
+#include "store/inflate.h"
+
+#define DEFLATE_UNIT_GZIP (1u << 20)
+#define DEFLATE_UNIT_ZSTD (4u << 20)
+
+/* gzip 1: at most 1.10 times what `pigz -6` makes, in a sixth of its time. */
+#define DEFLATE_LEVEL_GZIP 1
+#define DEFLATE_LEVEL_ZSTD 3
+
+/* Levels are 1 to this; ERR_INVALID otherwise. 0 for INFLATE_NONE. */
+int deflate_level_max(enum inflate_kind kind);
+
+/* Compresses IN, which belongs to the new stream, also on failure. KIND: INFLATE_NONE (IN
+ * itself), INFLATE_GZIP or INFLATE_ZSTD. LEVEL 0: the default. THREADS 0: one per CPU. No
+ * input gives one empty member or frame. */
+int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned threads,
+		 struct stream **ret, struct err *err) MUST_CHECK;
+
+#endif

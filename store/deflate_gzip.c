@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * gzip members by libdeflate. */
+#include "store/deflate_encoder.h"
+
+#include <libdeflate.h>
+
+struct gzip {
+	struct deflate_encoder base;
+	struct libdeflate_compressor *compressor;
+};
+
+static size_t bound(struct deflate_encoder *e, size_t len)
+{
+	return libdeflate_gzip_compress_bound(((struct gzip *)e)->compressor, len);
+}
+
+static int encode(struct deflate_encoder *e, const void *data, size_t len, void *out,
+		  size_t cap, size_t *ret_len, struct err *err)
+{
+	size_t n = libdeflate_gzip_compress(((struct gzip *)e)->compressor, data, len,
+					    out, cap);
+
+	if (!n)
+		return err_set(err, ERR_FAILED, "cannot compress with gzip");
+	*ret_len = n;
+	return 0;
+}
+
+static void free_gzip(struct deflate_encoder *e)
+{
+	struct gzip *z = (struct gzip *)e;
+
+	libdeflate_free_compressor(z->compressor);
+	free(z);
+}
+
+int deflate_gzip_new(int level, struct deflate_encoder **ret, struct err *err)
+{
+	struct gzip *z = calloc(1, sizeof(*z));
+
+	if (!z)
+		return err_nomem(err);
+	z->base = (struct deflate_encoder){bound, encode, free_gzip};
+	z->compressor = libdeflate_alloc_compressor(level);
+	if (!z->compressor) {
+		free(z);
+		return err_nomem(err);
+	}
+	*ret = &z->base;
+	return 0;
+}

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Images out of the store. */
+#include "tools/image_export.h"
+
+#include <string.h>
+
+#include "tools/oci/config.h"
+#include "tools/oci/manifest.h"
+#include "tools/output.h"
+#include "tools/subject.h"
+
+#define CACHE_BYTES (64u << 20)
+
+/* One image while it is written. */
+struct outgoing {
+	struct buf manifest_bytes, config_bytes;
+	struct manifest manifest;
+	struct config config;
+	struct descriptor desc; /* of the manifest as it is written */
+};
+
+struct export
+{
+	struct store *store;
+	struct objects *objects;
+	struct destination dest;
+	const struct image_export_options *options;
+	struct progress *progress;
+	char name[RECORD_REF_NAME_MAX + 1];
+	struct digest index; /* of the name; zero: none */
+	struct outgoing *images;
+	struct exports out;
+};
+
+static void outgoing_release(struct outgoing *o)
+{
+	buf_release(&o->manifest_bytes);
+	buf_release(&o->config_bytes);
+	manifest_release(&o->manifest);
+	config_release(&o->config);
+}
+
+void exports_release(struct exports *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i].layers);
+	free(list->items);
+	*list = (struct exports){0};
+}
+
+static void export_release(struct export *e)
+{
+	for (size_t i = 0; e->images && i < e->out.count; i++)
+		outgoing_release(&e->images[i]);
+	free(e->images);
+	exports_release(&e->out);
+	progress_end(e->progress);
+	destination_release(&e->dest);
+	objects_free(e->objects);
+}
+
+#define auto_export __attribute__((cleanup(export_release)))
+
+/* ---- which images ---- */
+
+static int add_images(struct export *e, struct catalog_txn *t,
+		      const struct record_ref *ref, struct err *err)
+{
+	int rc = 0;
+
+	e->out.items = calloc(ref->count, sizeof(*e->out.items));
+	if (!e->out.items)
+		return err_nomem(err);
+	for (uint32_t i = 0; i < ref->count && !rc; i++)
+		rc = catalog_image_get(t, &ref->targets[i].manifest,
+				       &e->out.items[e->out.count++].image, err);
+	return rc;
+}
+
+/* A name may stand for images of several platforms. */
+static int find_images(struct export *e, const char *x, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	auto_free void *memory = NULL;
+	struct record_ref_target target = {0};
+	struct record_ref ref = {.count = 1, .targets = &target};
+	struct subject s;
+	int rc = catalog_begin(store_catalog(e->store), false, &t, err);
+
+	if (!rc)
+		rc = subject_find(t, x, e->options->platform, 0, &s, err);
+	if (!rc && s.kind != SUBJECT_IMAGE)
+		rc = err_set(err, ERR_INVALID,
+			     "it is no image: only tar: takes layers and chains");
+	if (rc)
+		return rc;
+	target.manifest = s.image.manifest;
+	snprintf(e->name, sizeof(e->name), "%s", s.name);
+	if (*s.name && !e->options->platform &&
+	    e->dest.kind != DESTINATION_DOCKER_ARCHIVE)
+		rc = catalog_ref_get(t, s.name, &ref, &memory, err);
+	e->index = ref.index;
+	return rc ? rc : add_images(e, t, &ref, err);
+}
+
+/* ---- documents ---- */
+
+static int read_document(struct export *e, const struct digest *d, struct buf *ret,
+			 struct err *err)
+{
+	char text[DIGEST_TEXT_SIZE];
+	int rc;
+
+	buf_init(ret, DOCUMENT_MAX);
+	rc = objects_read_all(e->objects, d, ret, err);
+	if (rc == -ERR_NOTFOUND)
+		return err_set(err, ERR_CORRUPT, "the document '%s' is missing",
+			       digest_format(d, text));
+	return rc;
+}
+
+static int read_image(struct export *e, size_t i, struct err *err)
+{
+	const struct record_image *image = &e->out.items[i].image;
+	struct outgoing *o = &e->images[i];
+	int rc = read_document(e, &image->manifest, &o->manifest_bytes, err);
+
+	if (!rc)
+		rc = read_document(e, &image->config, &o->config_bytes, err);
+	if (!rc)
+		rc = manifest_parse(o->manifest_bytes.data, o->manifest_bytes.len, NULL,
+				    &o->manifest, err);
+	if (!rc)
+		rc = config_parse(o->config_bytes.data, o->config_bytes.len,
+				  o->manifest.count, &o->config, err);
+	if (rc)
+		return rc;
+	e->out.items[i].layers = calloc(o->manifest.count + 1, sizeof(struct layer_blob));
+	return e->out.items[i].layers ? 0 : err_nomem(err);
+}
+
+static int read_images(struct export *e, struct err *err)
+{
+	int rc = 0;
+
+	e->images = calloc(e->out.count + 1, sizeof(*e->images));
+	if (!e->images)
+		return err_nomem(err);
+	for (size_t i = 0; i < e->out.count && !rc; i++)
+		rc = read_image(e, i, err);
+	return rc;
+}
+
+static int total_size(struct export *e, uint64_t *ret, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct record_layer layer;
+	int rc = catalog_begin(store_catalog(e->store), false, &t, err);
+
+	*ret = 0;
+	for (size_t i = 0; i < e->out.count && !rc; i++) {
+		const struct config *c = &e->images[i].config;
+
+		for (size_t k = 0; k < c->count && !rc; k++) {
+			rc = catalog_layer_get(t, &c->diffids[k], &layer, err);
+			if (!rc)
+				*ret += layer.tar_size;
+		}
+	}
+	return rc;
+}
+
+/* ---- layers ---- */
+
+static void tell(const struct export *e, size_t n, size_t count,
+		 const struct layer_blob *blob, const struct descriptor *came)
+{
+	static const char *const how[] = {
+		[LAYER_BLOB_PLAIN] = "the plain tar",
+		[LAYER_BLOB_KEPT] = "kept at import",
+		[LAYER_BLOB_ANEW] = "compressed anew",
+	};
+	char now[DIGEST_TEXT_SIZE], was[DIGEST_TEXT_SIZE];
+
+	digest_format(&blob->digest, now);
+	digest_format(&came->digest, was);
+	if (blob->same)
+		output_notice(e->options->quiet, "layer %zu of %zu %s: identical, %s", n,
+			      count, now, how[blob->how]);
+	else
+		output_notice(e->options->quiet, "layer %zu of %zu %s: %s, it came as %s",
+			      n, count, now, how[blob->how], was);
+}
+
+/* The same layer in another of the images, or twice in one. */
+static const struct layer_blob *find_written(const struct export *e,
+					     const struct digest *diffid,
+					     const struct digest *came)
+{
+	for (size_t i = 0; i < e->out.count; i++)
+		for (size_t k = 0; k < e->out.items[i].count; k++)
+			if (digest_equal(&e->images[i].config.diffids[k], diffid) &&
+			    digest_equal(&e->images[i].manifest.items[k].digest, came))
+				return &e->out.items[i].layers[k];
+	return NULL;
+}
+
+static int write_layers(struct export *e, size_t i, struct err *err)
+{
+	struct outgoing *o = &e->images[i];
+	struct exported *out = &e->out.items[i];
+
+	for (size_t k = 0; k < o->config.count; k++) {
+		const struct descriptor *came = &o->manifest.items[k];
+		const struct digest *diffid = &o->config.diffids[k];
+		const struct layer_blob *written = find_written(e, diffid, &came->digest);
+		int rc = 0;
+
+		if (written)
+			out->layers[k] = *written;
+		else
+			rc = layer_blob_write(e->store, e->objects, diffid, came,
+					      &e->options->blobs, &e->dest, e->progress,
+					      &out->layers[k], err);
+		if (rc)
+			return err_wrap(err, "layer %zu of %zu", k + 1, o->config.count);
+		out->count = k + 1;
+		tell(e, k + 1, o->config.count, &out->layers[k], came);
+	}
+	return 0;
+}
+
+/* ---- manifests ---- */
+
+static bool is_same(const struct exported *out)
+{
+	for (size_t k = 0; k < out->count; k++)
+		if (!out->layers[k].same)
+			return false;
+	return true;
+}
+
+/* Replaces the manifest by one for the layers as they were written. */
+static int edit_manifest(struct outgoing *o, const struct exported *out, struct err *err)
+{
+	auto_free struct descriptor *layers = calloc(out->count + 1, sizeof(*layers));
+	struct buf bytes;
+	int rc;
+
+	if (!layers)
+		return err_nomem(err);
+	for (size_t k = 0; k < out->count; k++) {
+		const struct layer_blob *blob = &out->layers[k];
+
+		layers[k].media_type = layer_blob_media_type(blob->kind);
+		layers[k].digest = blob->digest;
+		layers[k].size = blob->size;
+	}
+	buf_init(&bytes, DOCUMENT_MAX);
+	rc = manifest_edit_layers(o->manifest_bytes.data, o->manifest_bytes.len, layers,
+				  out->count, &bytes, err);
+	if (rc) {
+		buf_release(&bytes);
+		return rc;
+	}
+	buf_release(&o->manifest_bytes);
+	o->manifest_bytes = bytes;
+	return 0;
+}
+
+/* Readers of layouts look for OCI's documents only. */
+static bool is_foreign(const struct export *e, const char *media_type)
+{
+	bool layout = e->dest.kind == DESTINATION_OCI ||
+		      e->dest.kind == DESTINATION_OCI_ARCHIVE;
+
+	return layout && media_type && strcmp(media_type, DESCRIPTOR_OCI_MANIFEST) != 0 &&
+	       strcmp(media_type, DESCRIPTOR_OCI_INDEX) != 0;
+}
+
+/* Makes a new manifest only where the old one does not fit. */
+static int settle_manifest(struct export *e, size_t i, struct err *err)
+{
+	struct outgoing *o = &e->images[i];
+	bool foreign = is_foreign(e, o->manifest.media_type);
+	int rc = 0;
+
+	o->desc.media_type =
+		o->manifest.media_type ? o->manifest.media_type : DESCRIPTOR_OCI_MANIFEST;
+	if (foreign && is_same(&e->out.items[i]))
+		output_notice(e->options->quiet,
+			      "the manifest is Docker's, which a layout cannot have: "
+			      "one of OCI's form is written");
+	if (foreign || !is_same(&e->out.items[i])) {
+		rc = edit_manifest(o, &e->out.items[i], err);
+		o->desc.media_type = DESCRIPTOR_OCI_MANIFEST;
+	}
+	o->desc.size = o->manifest_bytes.len;
+	o->desc.platform = o->config.platform;
+	digest_of(o->manifest_bytes.data, o->manifest_bytes.len, &o->desc.digest);
+	return rc;
+}
+
+static int write_image(struct export *e, size_t i, struct err *err)
+{
+	struct outgoing *o = &e->images[i];
+	struct exported *out = &e->out.items[i];
+	int rc = write_layers(e, i, err);
+
+	if (rc)
+		return rc;
+	rc = settle_manifest(e, i, err);
+	if (rc)
+		return rc;
+	if (e->dest.kind != DESTINATION_DOCKER_ARCHIVE)
+		out->manifest = o->desc.digest;
+	rc = destination_put_config(&e->dest, &out->image.config, o->config_bytes.data,
+				    o->config_bytes.len, err);
+	if (!rc && (e->out.count > 1 || e->dest.kind != DESTINATION_DIR))
+		rc = destination_put_manifest(&e->dest, &o->desc.digest,
+					      o->manifest_bytes.data,
+					      o->manifest_bytes.len, err);
+	return rc;
+}
+
+/* ---- the root ---- */
+
+static bool is_written(const struct export *e, const struct digest *manifest)
+{
+	for (size_t i = 0; i < e->out.count; i++)
+		if (digest_equal(&e->out.items[i].manifest, manifest))
+			return true;
+	return false;
+}
+
+/* The index that the name came with, if all that it names is written as it was. */
+static int find_index(struct export *e, struct buf *ret, struct descriptor *desc,
+		      bool *ret_found, struct err *err)
+{
+	struct manifest index = {0};
+	int rc;
+
+	*ret_found = false;
+	if (digest_is_zero(&e->index))
+		return 0;
+	rc = read_document(e, &e->index, ret, err);
+	if (!rc)
+		rc = manifest_parse(ret->data, ret->len, NULL, &index, err);
+	if (rc)
+		return rc;
+	*ret_found = index.kind == MANIFEST_INDEX && !is_foreign(e, index.media_type);
+	for (size_t i = 0; i < index.count; i++)
+		if (!is_written(e, &index.items[i].digest))
+			*ret_found = false;
+	desc->digest = e->index;
+	if (index.media_type && strcmp(index.media_type, DESCRIPTOR_OCI_INDEX) != 0)
+		desc->media_type =
+			"application/vnd.docker.distribution.manifest.list.v2+json";
+	manifest_release(&index);
+	return 0;
+}
+
+static int make_index(struct export *e, struct buf *ret, struct descriptor *desc,
+		      struct err *err)
+{
+	auto_free struct descriptor *manifests =
+		calloc(e->out.count + 1, sizeof(*manifests));
+	bool found;
+	int rc;
+
+	if (!manifests)
+		return err_nomem(err);
+	*desc = (struct descriptor){.media_type = DESCRIPTOR_OCI_INDEX};
+	rc = find_index(e, ret, desc, &found, err);
+	if (!rc && !found) {
+		for (size_t i = 0; i < e->out.count; i++)
+			manifests[i] = e->images[i].desc;
+		buf_clear(ret);
+		desc->media_type = DESCRIPTOR_OCI_INDEX;
+		rc = manifest_edit_index(manifests, e->out.count, ret, err);
+		digest_of(ret->data, ret->len, &desc->digest);
+	}
+	desc->size = ret->len;
+	return rc;
+}
+
+static int finish(struct export *e, struct err *err)
+{
+	const struct outgoing *first = &e->images[0];
+	struct destination_root root = {
+		.desc = first->desc,
+		.data = first->manifest_bytes.data,
+		.len = first->manifest_bytes.len,
+		.name = *e->name ? e->name : NULL,
+		.config = &e->out.items[0].image.config,
+		.diffids = first->config.diffids,
+		.layers = first->config.count,
+	};
+	auto_buf struct buf index;
+	int rc = 0;
+
+	buf_init(&index, DOCUMENT_MAX);
+	if (e->out.count > 1) {
+		rc = make_index(e, &index, &root.desc, err);
+		root.data = index.data;
+		root.len = index.len;
+	}
+	return rc ? rc : destination_finish(&e->dest, &root, err);
+}
+
+/* Of several platforms only the first has the plain name, as import says it. */
+static void set_names(struct export *e)
+{
+	for (size_t i = 0; i < e->out.count && *e->name; i++) {
+		struct exported *out = &e->out.items[i];
+		size_t len = strlen(e->name);
+
+		snprintf(out->name, sizeof(out->name), i ? "%s@%s" : "%s", e->name,
+			 out->image.platform);
+		for (char *c = out->name + len; i && *c; c++)
+			if (*c == '/')
+				*c = '-';
+	}
+}
+
+int image_export(struct store *store, const char *x, const char *destination,
+		 const struct image_export_options *options, struct exports *ret,
+		 struct err *err)
+{
+	auto_export struct export e = {.store = store, .options = options};
+	uint64_t total;
+	int rc = objects_new(store, CACHE_BYTES, &e.objects, err);
+
+	if (!rc)
+		rc = destination_open(destination, store_dirfd(store), &e.dest, err);
+	if (!rc)
+		rc = find_images(&e, x, err);
+	if (!rc)
+		rc = read_images(&e, err);
+	if (!rc)
+		rc = total_size(&e, &total, err);
+	if (rc)
+		return rc;
+	e.progress = progress_begin(total, "export", options->quiet);
+	for (size_t i = 0; i < e.out.count && !rc; i++)
+		rc = write_image(&e, i, err);
+	if (!rc)
+		rc = finish(&e, err);
+	if (rc)
+		return rc;
+	set_names(&e);
+	for (size_t i = 0; i < e.out.count; i++)
+		outgoing_release(&e.images[i]);
+	*ret = e.out;
+	e.out = (struct exports){0};
+	return 0;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A layer as others hold it. */
+#include "tools/layer_blob.h"
+
+#include <string.h>
+
+#include "store/deflate.h"
+#include "store/layer.h"
+
+#define COPY_SIZE   (1u << 20)
+#define AHEAD_COUNT 4
+
+/* ---- the tar, hashed on its way into the compressor ---- */
+
+struct meter {
+	struct stream base;
+	struct stream *in;
+	struct hasher *hasher;
+	struct progress *progress;
+	struct digest digest; /* once the end was read */
+};
+
+static int meter_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
+		      struct err *err)
+{
+	struct meter *m = (struct meter *)s;
+	int rc = m->in->read(m->in, data, cap, ret_len, err);
+
+	if (rc)
+		return rc;
+	if (*ret_len) {
+		hasher_update(m->hasher, data, *ret_len);
+		progress_add(m->progress, *ret_len);
+	} else {
+		hasher_final(m->hasher, &m->digest);
+	}
+	return 0;
+}
+
+static void meter_close(struct stream *s)
+{
+	(void)s; /* it lives on the stack of its user */
+}
+
+static void meter_release(struct meter *m)
+{
+	stream_close(m->in);
+	hasher_free(m->hasher);
+}
+
+static int meter_open(struct meter *m, struct store *store, struct objects *objects,
+		      const struct digest *diffid, struct err *err)
+{
+	struct stream *tar;
+	int rc;
+
+	m->base = (struct stream){meter_read, meter_close};
+	rc = hasher_new(&m->hasher, err);
+	if (!rc)
+		rc = layer_open(store, objects, diffid, &tar, NULL, err);
+	/* Decoding what is stored, hashing and compressing go on side by side. */
+	return rc ? rc : stream_ahead(tar, COPY_SIZE, AHEAD_COUNT, &m->in, err);
+}
+
+/* ---- copying ---- */
+
+static int copy(struct stream *from, struct destination *dest, struct layer_blob *blob,
+		struct err *err)
+{
+	auto_free char *chunk = malloc(COPY_SIZE);
+	auto_hasher struct hasher *h = NULL;
+	size_t len = 0;
+	int rc = hasher_new(&h, err);
+
+	if (!rc && !chunk)
+		rc = err_nomem(err);
+	while (!rc) {
+		rc = from->read(from, chunk, COPY_SIZE, &len, err);
+		if (rc || len == 0)
+			break;
+		if (blob->how != LAYER_BLOB_PLAIN)
+			hasher_update(h, chunk, len);
+		blob->size += len;
+		rc = bundle_writer_write(dest->writer, chunk, len, err);
+	}
+	if (!rc && blob->how != LAYER_BLOB_PLAIN)
+		hasher_final(h, &blob->digest);
+	return rc;
+}
+
+static int end_file(struct destination *dest, const struct digest *diffid,
+		    const struct layer_blob *blob, struct err *err)
+{
+	char name[DESTINATION_NAME_SIZE];
+
+	return bundle_writer_end(
+		dest->writer, destination_layer_name(dest, &blob->digest, diffid, name),
+		err);
+}
+
+static int write_tar(struct store *store, struct objects *objects,
+		     const struct digest *diffid, int level, struct destination *dest,
+		     struct progress *progress, struct layer_blob *blob, struct err *err)
+{
+	struct meter m = {.progress = progress};
+	struct stream *packed = NULL;
+	int rc = meter_open(&m, store, objects, diffid, err);
+
+	if (!rc)
+		rc = bundle_writer_begin(dest->writer, err);
+	if (!rc)
+		rc = deflate_open(&m.base, blob->kind, level, 0, &packed, err);
+	if (!rc)
+		rc = copy(packed, dest, blob, err);
+	stream_close(packed);
+	if (!rc && !digest_equal(&m.digest, diffid))
+		rc = err_set(err, ERR_CORRUPT, "its tar has another digest");
+	if (!rc && blob->how == LAYER_BLOB_PLAIN)
+		blob->digest = m.digest;
+	meter_release(&m);
+	return rc ? rc : end_file(dest, diffid, blob, err);
+}
+
+/* ---- what was kept ---- */
+
+struct object_stream {
+	struct stream base;
+	struct objects *objects;
+	const struct digest *digest;
+	uint64_t at;
+};
+
+static int object_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
+		       struct err *err)
+{
+	struct object_stream *o = (struct object_stream *)s;
+	int rc = objects_read(o->objects, o->digest, o->at, data, cap, ret_len, err);
+
+	if (!rc)
+		o->at += *ret_len;
+	return rc;
+}
+
+static int write_kept(struct objects *objects, const struct digest *diffid,
+		      const struct digest *came, struct destination *dest,
+		      struct layer_blob *blob, struct err *err)
+{
+	struct object_stream in = {{object_read, meter_close}, objects, came, 0};
+	int rc = bundle_writer_begin(dest->writer, err);
+
+	if (!rc)
+		rc = copy(&in.base, dest, blob, err);
+	if (!rc && !digest_equal(&blob->digest, came))
+		rc = err_set(err, ERR_CORRUPT, "what was kept of it has another digest");
+	return rc ? rc : end_file(dest, diffid, blob, err);
+}
+
+/* ---- choosing ---- */
+
+const char *layer_blob_media_type(enum inflate_kind kind)
+{
+	if (kind == INFLATE_GZIP)
+		return DESCRIPTOR_OCI_LAYER "+gzip";
+	return kind == INFLATE_ZSTD ? DESCRIPTOR_OCI_LAYER "+zstd" : DESCRIPTOR_OCI_LAYER;
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+	size_t len = text ? strlen(text) : 0, end_len = strlen(end);
+
+	return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+static int kind_it_came_in(struct store *store, const struct digest *diffid,
+			   const struct descriptor *came, enum inflate_kind *ret,
+			   struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct record_blob blob;
+	int rc = 0;
+
+	*ret = ends_in(came->media_type, "zstd") ? INFLATE_ZSTD : INFLATE_GZIP;
+	if (digest_equal(&came->digest, diffid)) {
+		*ret = INFLATE_NONE;
+		return 0;
+	}
+	rc = catalog_begin(store_catalog(store), false, &t, err);
+	if (!rc)
+		rc = catalog_blob_get(t, &came->digest, &blob, err);
+	if (!rc && (blob.compression == INFLATE_GZIP || blob.compression == INFLATE_ZSTD))
+		*ret = (enum inflate_kind)blob.compression;
+	return rc == -ERR_NOTFOUND ? 0 : rc;
+}
+
+int layer_blob_write(struct store *store, struct objects *objects,
+		     const struct digest *diffid, const struct descriptor *came,
+		     const struct layer_blob_options *options, struct destination *dest,
+		     struct progress *progress, struct layer_blob *ret, struct err *err)
+{
+	struct layer_blob blob = {0};
+	enum inflate_kind kind;
+	uint64_t size;
+	int rc = kind_it_came_in(store, diffid, came, &kind, err);
+
+	if (rc)
+		return rc;
+	blob.kind = options->given ? options->kind : kind;
+	if (blob.kind == INFLATE_NONE) {
+		blob.how = LAYER_BLOB_PLAIN;
+		rc = write_tar(store, objects, diffid, 0, dest, progress, &blob, err);
+	} else if (blob.kind == kind && !options->level &&
+		   objects_size(objects, &came->digest, &size, NULL) == 0) {
+		blob.how = LAYER_BLOB_KEPT;
+		rc = write_kept(objects, diffid, &came->digest, dest, &blob, err);
+	} else {
+		blob.how = LAYER_BLOB_ANEW;
+		rc = write_tar(store, objects, diffid, options->level, dest, progress,
+			       &blob, err);
+	}
+	blob.same = digest_equal(&blob.digest, &came->digest);
+	if (!rc)
+		*ret = blob;
+	return rc;
+}
