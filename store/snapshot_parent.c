@@ -281,18 +281,25 @@ static int put_gone(struct snapshot *s, const struct walk_entry *e, struct err *
 static int see_any(void *arg, const char *name, size_t len, uint64_t nid, uint32_t type,
 		   uint64_t next, struct err *err)
 {
-	(void)arg;
+	bool *any = arg;
+
 	(void)nid;
 	(void)type;
 	(void)next;
 	(void)err;
-	return !(name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')));
+	*any = !(name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')));
+	return *any;
 }
 
-/* Whether anything is in a directory of the parent: > 0. */
-static int has_children(struct snapshot *s, uint64_t nid, struct err *err)
+static int has_children(struct snapshot *s, uint64_t nid, bool *ret, struct err *err)
 {
-	return tree_readdir(s->options->parent, nid, 0, see_any, NULL, err);
+	int r;
+
+	*ret = false;
+	if (nid == SNAPSHOT_NOTHING)
+		return 0;
+	r = tree_readdir(s->options->parent, nid, 0, see_any, ret, err);
+	return r < 0 ? r : 0;
 }
 
 /* Leaves the directory's xattrs in `xattrs`; *ret_same: they are those of the parent. */
@@ -361,14 +368,15 @@ static int start_moved(struct snapshot *s, const struct walk_entry *e, uint64_t 
 static int put_inside(struct snapshot *s, const struct walk_entry *e, uint64_t below,
 		      uint64_t lower, struct err *err)
 {
+	bool hides;
 	int r;
 
 	if (!s->options->upper)
 		return below ? put_gone(s, e, err) : 0;
 	if (below == lower)
 		return 0;
-	r = below ? has_children(s, below, err) : 0;
-	if (r > 0)
+	r = has_children(s, below, &hides, err);
+	if (r == 0 && hides)
 		r = snapshot_put_whiteout(s, e->path, strlen(e->path), SNAPSHOT_OPAQUE,
 					  err);
 	top(s)->below = SNAPSHOT_NOTHING;
