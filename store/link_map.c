@@ -7,7 +7,7 @@
 #define PATHS_MAX (1u << 30)
 
 struct link_slot {
-	uint64_t dev, ino;
+	uint64_t dev, ino, note;
 	size_t path; /* offset in paths, plus one; 0: free */
 };
 
@@ -52,6 +52,28 @@ static int grow(struct link_map *m, struct err *err)
 	return 0;
 }
 
+const char *link_map_find(const struct link_map *m, uint64_t dev, uint64_t ino,
+			  uint64_t *ret_note)
+{
+	const struct link_slot *slot;
+
+	if (m->count == 0)
+		return NULL;
+	slot = slot_of(m->slots, m->size, dev, ino);
+	if (!slot->path)
+		return NULL;
+	*ret_note = slot->note;
+	return (const char *)m->paths.data + slot->path - 1;
+}
+
+void link_map_note(struct link_map *m, uint64_t dev, uint64_t ino, uint64_t note)
+{
+	struct link_slot *slot = m->count ? slot_of(m->slots, m->size, dev, ino) : NULL;
+
+	if (slot && slot->path)
+		slot->note = note;
+}
+
 int link_map_add(struct link_map *m, uint64_t dev, uint64_t ino, const char *path,
 		 const char **ret, struct err *err)
 {
@@ -65,7 +87,7 @@ int link_map_add(struct link_map *m, uint64_t dev, uint64_t ino, const char *pat
 		*ret = (const char *)m->paths.data + slot->path - 1;
 		return 0;
 	}
-	*slot = (struct link_slot){dev, ino, m->paths.len + 1};
+	*slot = (struct link_slot){dev, ino, 0, m->paths.len + 1};
 	m->count++;
 	*ret = NULL;
 	return buf_append(&m->paths, path, strlen(path) + 1, err);

@@ -15,6 +15,13 @@ struct link_map {
 void link_map_init(struct link_map *m);
 void link_map_release(struct link_map *m);
 
+/* The path that (DEV, INO) was added with, valid until the next call, and the note that it
+ * was given; NULL: it is new. */
+const char *link_map_find(const struct link_map *m, uint64_t dev, uint64_t ino,
+			  uint64_t *ret_note);
+/* Sets the note of one that was added (0 until then). */
+void link_map_note(struct link_map *m, uint64_t dev, uint64_t ino, uint64_t note);
+
 /* *ret is the path that (DEV, INO) was added with, valid until the next call; NULL: it was
  * new and is known as PATH from now on. */
 int link_map_add(struct link_map *m, uint64_t dev, uint64_t ino, const char *path,

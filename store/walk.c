@@ -244,6 +244,7 @@ static void give(struct walk *w, struct walk_entry *ret)
 {
 	ret->path = w->path;
 	ret->name = w->name;
+	ret->depth = w->depth;
 	w->descend = S_ISDIR(ret->stat.mode) && !ret->stat.mount_point;
 }
 
@@ -306,6 +307,21 @@ int walk_next(struct walk *w, struct walk_entry *ret, bool *ret_more, struct err
 void walk_skip(struct walk *w)
 {
 	w->descend = false;
+}
+
+int walk_enter(struct walk *w, const char *const **ret_names, size_t *ret_count,
+	       struct err *err)
+{
+	const struct level *l;
+	int r = level_enter(w, err);
+
+	w->descend = false;
+	if (r < 0)
+		return r;
+	l = &w->levels[w->depth - 1];
+	*ret_names = l->sorted;
+	*ret_count = l->count;
+	return 0;
 }
 
 int walk_open_file(struct walk *w, int *ret_fd, struct err *err)

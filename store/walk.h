@@ -28,10 +28,19 @@ struct walk_stat {
 	bool mount_point;
 };
 
+/* Whether it is the same inode and was not changed between. */
+static inline bool walk_stat_equal(const struct walk_stat *a, const struct walk_stat *b)
+{
+	return a->size == b->size && a->ino == b->ino && a->mtime == b->mtime &&
+	       a->mtime_nsec == b->mtime_nsec && a->ctime == b->ctime &&
+	       a->ctime_nsec == b->ctime_nsec;
+}
+
 /* Valid until the next walk_next. */
 struct walk_entry {
 	const char *path; /* below the top, "" for the top itself */
 	const char *name; /* its last part */
+	size_t depth;     /* of the path: 0 for the top */
 	struct walk_stat stat;
 };
 
@@ -50,6 +59,11 @@ int walk_next(struct walk *w, struct walk_entry *ret, bool *ret_more,
 
 /* Leaves out what is in the directory that walk_next just gave. */
 void walk_skip(struct walk *w);
+
+/* Goes into the directory that walk_next just gave, now: what it has in it, sorted. Valid
+ * until the walk leaves the directory. ERR_NOTFOUND if it is gone. */
+int walk_enter(struct walk *w, const char *const **ret_names, size_t *ret_count,
+	       struct err *err) MUST_CHECK;
 
 /* About the entry that walk_next just gave: */
 

@@ -77,11 +77,23 @@ static int value_read(const struct source *s, const char *name, struct buf *byte
 	return 0;
 }
 
+static int item_push(struct xattr_list *l, size_t name_len, size_t value_len,
+		     struct err *err)
+{
+	struct tar_xattr *items = reallocarray(l->items, l->count + 1, sizeof(*items));
+
+	if (!items)
+		return err_nomem(err);
+	l->items = items;
+	l->items[l->count++] =
+		(struct tar_xattr){.name_len = name_len, .value_len = value_len};
+	return 0;
+}
+
 static int item_add(struct xattr_list *l, const struct source *s, const char *name,
 		    struct err *err)
 {
 	size_t len = strlen(name), value_len = 0, start = l->bytes.len;
-	struct tar_xattr *items;
 	bool found = false;
 	int r = buf_append(&l->bytes, name, len, err);
 
@@ -93,13 +105,7 @@ static int item_add(struct xattr_list *l, const struct source *s, const char *na
 		l->bytes.len = start;
 		return 0;
 	}
-	items = reallocarray(l->items, l->count + 1, sizeof(*items));
-	if (!items)
-		return err_nomem(err);
-	l->items = items;
-	l->items[l->count++] =
-		(struct tar_xattr){.name_len = len, .value_len = value_len};
-	return 0;
+	return item_push(l, len, value_len, err);
 }
 
 /* The buffer has stopped moving: now there can be pointers into it. */
@@ -140,8 +146,81 @@ int xattr_list_read(struct xattr_list *l, int fd, const char *path, const char *
 			r = item_add(l, &s, names + at, err);
 	if (r < 0)
 		return r;
-	point(l);
+	xattr_list_finish(l);
+	return 0;
+}
+
+void xattr_list_clear(struct xattr_list *l)
+{
+	buf_clear(&l->bytes);
+	l->count = 0;
+}
+
+int xattr_list_append(struct xattr_list *l, const char *prefix, const char *name,
+		      size_t name_len, const void *value, size_t value_len,
+		      struct err *err)
+{
+	size_t prefix_len = strlen(prefix);
+	int r = buf_append(&l->bytes, prefix, prefix_len, err);
+
+	if (r == 0)
+		r = buf_append(&l->bytes, name, name_len, err);
+	if (r == 0)
+		r = buf_append(&l->bytes, value, value_len, err);
+	return r < 0 ? r : item_push(l, prefix_len + name_len, value_len, err);
+}
+
+void xattr_list_sort(struct xattr_list *l)
+{
 	if (l->count)
 		qsort(l->items, l->count, sizeof(*l->items), item_cmp);
+}
+
+void xattr_list_finish(struct xattr_list *l)
+{
+	point(l);
+	xattr_list_sort(l);
+}
+
+void xattr_list_remove(struct xattr_list *l, size_t i)
+{
+	l->count--;
+	memmove(&l->items[i], &l->items[i + 1], (l->count - i) * sizeof(*l->items));
+}
+
+bool xattr_list_equal(const struct xattr_list *a, const struct xattr_list *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		const struct tar_xattr *x = &a->items[i], *y = &b->items[i];
+
+		if (item_cmp(x, y) != 0 || x->value_len != y->value_len ||
+		    memcmp(x->value, y->value, x->value_len) != 0)
+			return false;
+	}
+	return true;
+}
+
+int xattr_list_digest(const struct xattr_list *l, struct digest *ret, struct err *err)
+{
+	auto_hasher struct hasher *h = NULL;
+	int r;
+
+	*ret = (struct digest){0};
+	if (l->count == 0)
+		return 0;
+	r = hasher_new(&h, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < l->count; i++) {
+		const struct tar_xattr *x = &l->items[i];
+		const uint64_t lengths[] = {x->name_len, x->value_len};
+
+		hasher_update(h, lengths, sizeof(lengths));
+		hasher_update(h, x->name, x->name_len);
+		hasher_update(h, x->value, x->value_len);
+	}
+	hasher_final(h, ret);
 	return 0;
 }

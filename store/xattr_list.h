@@ -6,6 +6,8 @@
 #ifndef STORE_XATTR_LIST_H
 #define STORE_XATTR_LIST_H
 
+#include <stdbool.h>
+
 #include "store/base/buf.h"
 #include "store/tar_scan.h"
 
@@ -23,5 +25,24 @@ void xattr_list_release(struct xattr_list *l);
  * PATH is gone. */
 int xattr_list_read(struct xattr_list *l, int fd, const char *path, const char *what,
 		    struct err *err) MUST_CHECK;
+
+/* By hand: clear, append, finish (which sorts by name). PREFIX and NAME become one name. */
+void xattr_list_clear(struct xattr_list *l);
+int xattr_list_append(struct xattr_list *l, const char *prefix, const char *name,
+		      size_t name_len, const void *value, size_t value_len,
+		      struct err *err) MUST_CHECK;
+void xattr_list_finish(struct xattr_list *l);
+/* By name again, after names were changed. */
+void xattr_list_sort(struct xattr_list *l);
+
+/* Takes item I out; pointers of the others stay. */
+void xattr_list_remove(struct xattr_list *l, size_t i);
+
+/* Both sorted. */
+bool xattr_list_equal(const struct xattr_list *a, const struct xattr_list *b);
+
+/* Names and values of a sorted list as one digest; zero if it is empty. */
+int xattr_list_digest(const struct xattr_list *l, struct digest *ret,
+		      struct err *err) MUST_CHECK;
 
 #endif

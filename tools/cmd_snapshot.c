@@ -8,12 +8,15 @@
 #include "tools/image_record.h"
 #include "tools/oci/reference.h"
 #include "tools/output.h"
+#include "tools/snapshot_parent.h"
 
 struct take_options {
 	const char *name;
 	struct option_number epoch;
 	struct option_list excludes;
 	const char *created_by;
+	const char *parent, *platform;
+	bool upper;
 };
 
 static const struct option_spec options[] = {
@@ -23,36 +26,49 @@ static const struct option_spec options[] = {
 		      "no time is later than this (seconds since 1970)"),
 	OPTION_LIST(0, "exclude", "PATTERN", struct take_options, excludes,
 		    "leave out what matches, with all below it"),
+	OPTION_TEXT_OF(COMPLETE_NAME, 'p', "parent", "X", struct take_options, parent,
+		       "only what differs from X is in the layer, which lies on X"),
+	OPTION_TEXT(0, "platform", "OS/ARCH", struct take_options, platform,
+		    "which platform of X"),
+	OPTION_FLAG('u', "upper", struct take_options, upper,
+		    "DIR is the upper directory of an overlay over X"),
 	OPTION_TEXT(0, "created-by", "TEXT", struct take_options, created_by,
 		    "what the image's history says"),
 	OPTION_END,
 };
 
-static int print(const struct command_call *call, const struct record_image *image,
-		 struct err *err)
+static int print(const struct command_call *call, const struct digest *diffid,
+		 const struct record_image *image, struct err *err)
 {
-	char diffid[DIGEST_TEXT_SIZE];
+	char layer[DIGEST_TEXT_SIZE], chain[DIGEST_TEXT_SIZE];
 
-	/* The ChainID of a first layer is its DiffID. */
-	output_digest(&image->chainid, diffid);
 	if (call->json)
 		return output_json(json_pack("{s:o, s:o, s:o, s:o, s:n}", "layer",
-					     output_json_digest(&image->chainid), "chain",
+					     output_json_digest(diffid), "chain",
 					     output_json_digest(&image->chainid), "image",
 					     output_json_digest(&image->config),
 					     "manifest",
 					     output_json_digest(&image->manifest), "key"),
 				   err);
-	output_line("%s %s -", diffid, diffid);
+	output_digest(diffid, layer);
+	output_digest(&image->chainid, chain);
+	output_line("%s %s -", layer, chain);
 	return 0;
 }
 
 static int take(struct session *s, const char *dir, const struct take_options *o,
+		const struct snapshot_parent *parent, struct stat_cache *cache,
 		struct image_bare *ret, struct snapshot_stats *stats, struct err *err)
 {
 	auto_free const char **excludes =
 		calloc(o->excludes.count + 1, sizeof(const char *));
-	struct snapshot_options how = {.epoch = INT64_MAX};
+	struct snapshot_options how = {
+		.epoch = o->epoch.given ? o->epoch.value : INT64_MAX,
+		.parent = parent->tree ? &parent->tree->tree : NULL,
+		.upper = o->upper,
+		.objects = parent->objects,
+		.cache = cache,
+	};
 	struct layer layer;
 	int rc;
 
@@ -61,8 +77,6 @@ static int take(struct session *s, const char *dir, const struct take_options *o
 	for (size_t i = 0; i < o->excludes.count; i++)
 		excludes[i] = o->excludes.items[i];
 	how.excludes = excludes;
-	if (o->epoch.given)
-		how.epoch = o->epoch.value;
 	rc = snapshot_take(s, dir, &how, &layer, stats, err);
 	if (rc)
 		return rc;
@@ -70,6 +84,37 @@ static int take(struct session *s, const char *dir, const struct take_options *o
 	ret->tar_size = layer.record.tar_size;
 	layer_release(&layer);
 	return 0;
+}
+
+/* Everything into one session, which is committed. */
+static int snapshot(struct store *store, const char *dir, const struct take_options *o,
+		    struct image_bare *bare, struct record_image *ret,
+		    struct snapshot_stats *stats, bool *ret_moved, struct err *err)
+{
+	auto_snapshot_parent struct snapshot_parent parent = {0};
+	auto_stat_cache struct stat_cache *cache = NULL;
+	auto_session struct session *session = NULL;
+	int rc = session_begin(store, NULL, &session, err);
+
+	if (!rc && o->parent)
+		rc = snapshot_parent_open(store, o->parent, o->platform, &parent, err);
+	/* A snapshot can do without what was read before. */
+	if (!rc && !o->upper && stat_cache_open(store, dir, &cache, NULL) < 0)
+		cache = NULL;
+	if (!rc)
+		rc = take(session, dir, o, &parent, cache, bare, stats, err);
+	if (rc)
+		return rc;
+	bare->below = parent.diffids;
+	bare->below_count = parent.count;
+	bare->parent = parent.is_image ? &parent.image : NULL;
+	bare->objects = parent.objects;
+	rc = image_record_bare(session, bare, ret, ret_moved, err);
+	if (!rc)
+		rc = session_commit(steal_ptr(&session), err);
+	if (!rc && cache && stat_cache_save(cache, NULL) < 0)
+		return 0;
+	return rc;
 }
 
 static int run(struct command_call *call, struct err *err)
@@ -80,13 +125,14 @@ static int run(struct command_call *call, struct err *err)
 		.created_by = o->created_by ? o->created_by : "snapshot",
 	};
 	auto_store struct store *store = NULL;
-	auto_session struct session *session = NULL;
 	struct snapshot_stats stats = {0};
 	struct record_image image;
 	auto_buf struct buf name;
 	bool moved = false;
 	int rc = 0;
 
+	if (o->upper && !o->parent)
+		return err_set(err, ERR_USAGE, "--upper needs --parent");
 	buf_init(&name, RECORD_REF_NAME_MAX + 1);
 	if (o->name) {
 		rc = reference_normalize(o->name, &name, err);
@@ -94,15 +140,9 @@ static int run(struct command_call *call, struct err *err)
 	}
 	if (!rc)
 		rc = command_open_store(call, STORE_CREATE | STORE_WRITE, &store, err);
-	if (!rc)
-		rc = session_begin(store, NULL, &session, err);
 	if (rc)
 		return rc;
-	rc = take(session, call->args[0], o, &bare, &stats, err);
-	if (!rc)
-		rc = image_record_bare(session, &bare, &image, &moved, err);
-	if (!rc)
-		rc = session_commit(steal_ptr(&session), err);
+	rc = snapshot(store, call->args[0], o, &bare, &image, &stats, &moved, err);
 	if (rc)
 		return err_wrap(err, "snapshot '%s'", call->args[0]);
 	if (stats.sockets_skipped)
@@ -110,7 +150,7 @@ static int run(struct command_call *call, struct err *err)
 			      stats.sockets_skipped);
 	if (moved)
 		output_notice(call->quiet, "'%s' now names another image", bare.name);
-	return print(call, &image, err);
+	return print(call, &bare.diffid, &image, err);
 }
 
 const struct command cmd_snapshot = {
@@ -121,6 +161,9 @@ const struct command cmd_snapshot = {
 		"Prints 'DIFF-ID CHAIN-ID KEY', '-' for no key. The same tree gives the\n"
 		"same layer on every machine; --epoch makes it independent of when files\n"
 		"were written. Patterns match paths below DIR, '*' also matches '/'.\n"
+		"With --parent only what was added, changed or removed is in the layer, and\n"
+		"the image has X's layers and configuration below it. With --upper the cost\n"
+		"is that of the changes, not of the tree.\n"
 		"Other filesystems mounted below DIR are not entered; sockets are left out.",
 	.options = options,
 	.values_size = sizeof(struct take_options),

@@ -88,15 +88,71 @@ int image_record_name(struct session *s, const char *name, const struct digest *
 	return session_add(s, &item, err);
 }
 
-int image_record_bare(struct session *s, const struct image_bare *bare,
-		      struct record_image *ret, bool *ret_moved, struct err *err)
+/* ---- an image made here ---- */
+
+static int bare_config(const struct image_bare *bare, const struct digest *diffids,
+		       size_t count, const struct platform *platform, struct buf *ret,
+		       struct err *err)
 {
-	struct descriptor layer = {.media_type = DESCRIPTOR_OCI_LAYER,
-				   .digest = bare->diffid,
-				   .size = bare->tar_size};
-	const struct record_image *images[] = {ret};
-	struct image_parts parts = {.record = ret, .diffids = &bare->diffid, .count = 1};
-	const struct digest no_index = {0};
+	auto_buf struct buf parent;
+	int rc;
+
+	if (count == 1)
+		return config_make(platform, diffids, bare->created, bare->created_by,
+				   ret, err);
+	buf_init(&parent, DOCUMENT_MAX);
+	if (bare->parent)
+		rc = objects_read_all(bare->objects, &bare->parent->config, &parent, err);
+	else
+		rc = config_make(platform, diffids, bare->created, NULL, &parent, err);
+	if (rc)
+		return rc;
+	return config_derive(parent.data, parent.len, diffids, count, bare->created,
+			     bare->created_by, ret, err);
+}
+
+static int bare_manifest(struct session *s, const struct image_bare *bare,
+			 const struct digest *diffids, size_t count,
+			 const struct buf *config, const struct digest *id,
+			 struct buf *ret, struct err *err)
+{
+	auto_free struct descriptor *layers = calloc(count, sizeof(*layers));
+	struct record_layer layer;
+
+	if (!layers)
+		return err_nomem(err);
+	for (size_t i = 0; i < count; i++) {
+		layers[i].media_type = DESCRIPTOR_OCI_LAYER;
+		layers[i].digest = diffids[i];
+		layers[i].size = bare->tar_size;
+		if (i + 1 < count) {
+			int rc = session_layer_get(s, &diffids[i], &layer, err);
+
+			if (rc)
+				return rc;
+			layers[i].size = layer.tar_size;
+		}
+	}
+	return manifest_make(id, config->len, layers, count, ret, err);
+}
+
+static void bare_chain(const struct digest *diffids, size_t count, struct digest *ret)
+{
+	struct digest chain = {0};
+
+	for (size_t i = 0; i < count; i++) {
+		struct digest below = chain;
+
+		digest_chain(&below, &diffids[i], &chain);
+	}
+	*ret = chain;
+}
+
+static int bare_add(struct session *s, const struct image_bare *bare,
+		    const struct digest *diffids, size_t count, struct record_image *ret,
+		    struct err *err)
+{
+	struct image_parts parts = {.record = ret, .diffids = diffids, .count = count};
 	auto_buf struct buf config, manifest;
 	struct record_image image = {0};
 	struct platform host;
@@ -106,13 +162,15 @@ int image_record_bare(struct session *s, const struct image_bare *bare,
 	buf_init(&manifest, DOCUMENT_MAX);
 	platform_host(&host);
 	platform_format(&host, image.platform);
-	image.chainid = bare->diffid;
-	rc = config_make(&host, &bare->diffid, bare->created, bare->created_by, &config,
-			 err);
+	if (bare->parent)
+		memcpy(image.platform, bare->parent->platform, sizeof(image.platform));
+	bare_chain(diffids, count, &image.chainid);
+	rc = bare_config(bare, diffids, count, &host, &config, err);
 	if (rc)
 		return rc;
 	digest_of(config.data, config.len, &image.config);
-	rc = manifest_make(&image.config, config.len, &layer, 1, &manifest, err);
+	rc = bare_manifest(s, bare, diffids, count, &config, &image.config, &manifest,
+			   err);
 	if (rc)
 		return rc;
 	digest_of(manifest.data, manifest.len, &image.manifest);
@@ -121,7 +179,24 @@ int image_record_bare(struct session *s, const struct image_bare *bare,
 	parts.manifest_len = manifest.len;
 	parts.config = config.data;
 	parts.config_len = config.len;
-	rc = image_record_add(s, &parts, err);
+	return image_record_add(s, &parts, err);
+}
+
+int image_record_bare(struct session *s, const struct image_bare *bare,
+		      struct record_image *ret, bool *ret_moved, struct err *err)
+{
+	size_t count = bare->below_count + 1;
+	auto_free struct digest *diffids = calloc(count, sizeof(*diffids));
+	const struct record_image *images[] = {ret};
+	const struct digest no_index = {0};
+	int rc;
+
+	if (!diffids)
+		return err_nomem(err);
+	for (size_t i = 0; i < bare->below_count; i++)
+		diffids[i] = bare->below[i];
+	diffids[count - 1] = bare->diffid;
+	rc = bare_add(s, bare, diffids, count, ret, err);
 	if (!rc && bare->name)
 		rc = image_record_name(s, bare->name, &no_index, images, 1, ret_moved,
 				       err);

@@ -86,20 +86,41 @@ static json_t *make_history(const char *created, const char *created_by)
 	return json_pack("[{s:s, s:s}]", "created", created, "created_by", created_by);
 }
 
+static int format_time(int64_t seconds, char text[40], struct err *err)
+{
+	time_t t = (time_t)seconds;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || strftime(text, 40, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		return err_set(err, ERR_INVALID, "time %jd is out of range",
+			       (intmax_t)seconds);
+	return 0;
+}
+
+static int dump(const json_t *json, struct buf *ret, struct err *err)
+{
+	size_t len = json ? json_dumpb(json, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS) : 0;
+	int rc;
+
+	if (len == 0)
+		return err_nomem(err);
+	rc = buf_reserve(ret, len, err);
+	if (rc)
+		return rc;
+	ret->len += json_dumpb(json, (char *)ret->data + ret->len, len,
+			       JSON_COMPACT | JSON_SORT_KEYS);
+	return 0;
+}
+
 int config_make(const struct platform *platform, const struct digest *diffid,
 		int64_t created, const char *created_by, struct buf *ret, struct err *err)
 {
 	char text[DIGEST_TEXT_SIZE], when[40];
 	auto_document json_t *json = NULL;
-	time_t seconds = (time_t)created;
-	struct tm tm;
-	size_t len;
-	int rc;
+	int rc = format_time(created, when, err);
 
-	if (!gmtime_r(&seconds, &tm) ||
-	    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		return err_set(err, ERR_INVALID, "time %jd is out of range",
-			       (intmax_t)created);
+	if (rc)
+		return rc;
 	json = json_pack("{s:s, s:s, s:s, s:{}, s:{s:s, s:[s]}}", "created", when,
 			 "architecture", platform->arch, "os", platform->os, "config",
 			 "rootfs", "type", "layers", "diff_ids",
@@ -109,13 +130,80 @@ int config_make(const struct platform *platform, const struct digest *diffid,
 	if (json && created_by &&
 	    json_object_set_new(json, "history", make_history(when, created_by)) < 0)
 		return err_set(err, ERR_INVALID, "text of the history is not UTF-8");
-	len = json ? json_dumpb(json, NULL, 0, JSON_COMPACT | JSON_SORT_KEYS) : 0;
-	if (len == 0)
-		return err_nomem(err);
-	rc = buf_reserve(ret, len, err);
+	return dump(json, ret, err);
+}
+
+/* ---- on top of another ---- */
+
+static int set_diffids(json_t *json, const struct digest *diffids, size_t count,
+		       struct err *err)
+{
+	json_t *list = json_array();
+	char text[DIGEST_TEXT_SIZE];
+	int failed = list == NULL;
+
+	for (size_t i = 0; i < count && !failed; i++)
+		failed = json_array_append_new(
+			list, json_string(digest_format(&diffids[i], text)));
+	failed = json_object_set_new(
+			 json, "rootfs",
+			 json_pack("{s:s, s:o}", "type", "layers", "diff_ids", list)) ||
+		 failed;
+	return failed ? err_nomem(err) : 0;
+}
+
+/* Every layer has a step, for those who count: LAYERS are below the new one. */
+static int add_history(json_t *json, size_t layers, json_t *step, struct err *err)
+{
+	json_t *old = json_object_get(json, "history"), *list = json_array();
+	size_t i, steps = 0;
+	json_t *item;
+	int failed = list == NULL || step == NULL;
+
+	json_array_foreach(old, i, item) steps +=
+		!json_is_true(json_object_get(item, "empty_layer"));
+	for (; steps < layers && !failed; steps++)
+		failed = json_array_append_new(
+			list, json_pack("{s:s}", "comment", "not recorded"));
+	if (!failed && json_is_array(old))
+		failed = json_array_extend(list, old);
+	failed = json_array_append_new(list, step) || failed;
+	failed = json_object_set_new(json, "history", list) || failed;
+	return failed ? err_nomem(err) : 0;
+}
+
+int config_derive(const void *parent, size_t len, const struct digest *diffids,
+		  size_t count, int64_t created, const char *created_by, struct buf *ret,
+		  struct err *err)
+{
+	static const char *const stale[] = {"id",
+					    "parent",
+					    "parent_id",
+					    "container",
+					    "container_config",
+					    "moby.buildkit.cache.v0",
+					    "moby.buildkit.buildinfo.v1"};
+	auto_document json_t *json = NULL;
+	char when[40];
+	json_t *step;
+	int rc = format_time(created, when, err);
+
+	if (!rc)
+		rc = document_parse(parent, len, &json, err);
+	if (!rc && !json_is_object(json))
+		rc = err_set(err, ERR_INVALID, "the config is not an object");
 	if (rc)
 		return rc;
-	ret->len += json_dumpb(json, (char *)ret->data + ret->len, len,
-			       JSON_COMPACT | JSON_SORT_KEYS);
-	return 0;
+	for (size_t i = 0; i < ARRAY_LEN(stale); i++)
+		json_object_del(json, stale[i]);
+	step = json_pack("{s:s, s:s}", "created", when, "created_by",
+			 created_by ? created_by : "");
+	if (!step)
+		return err_set(err, ERR_INVALID, "text of the history is not UTF-8");
+	rc = add_history(json, count - 1, step, err);
+	if (!rc)
+		rc = set_diffids(json, diffids, count, err);
+	if (!rc && json_object_set_new(json, "created", json_string(when)))
+		rc = err_nomem(err);
+	return rc ? rc : dump(json, ret, err);
 }
