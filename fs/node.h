@@ -30,6 +30,7 @@
 struct fs {
 	struct store *store;
 	struct objects *objects;
+	struct ahead *ahead;
 	struct forest *forest;
 	struct names_cache *names;
 	struct generations *generations;

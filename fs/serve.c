@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "fs/ahead.h"
 #include "fs/counters.h"
 #include "fs/generations.h"
 #include "fs/living.h"
@@ -59,6 +60,8 @@ static int fs_open(struct fs *fs, const struct mount_options *o, struct err *err
 	if (!rc)
 		rc = objects_new(fs->store, (size_t)cache, &fs->objects, err);
 	if (!rc)
+		rc = ahead_new(fs->objects, &fs->ahead, err);
+	if (!rc)
 		rc = forest_new(fs->store, trees, &fs->forest, err);
 	if (!rc)
 		rc = names_cache_new(store_catalog(fs->store), &fs->names, err);
@@ -82,6 +85,7 @@ static void fs_close(struct fs *fs)
 	generations_free(fs->generations);
 	names_cache_free(fs->names);
 	forest_free(fs->forest);
+	ahead_free(fs->ahead);
 	objects_free(fs->objects);
 	store_close(fs->store);
 }

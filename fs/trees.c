@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "fs/ahead.h"
 #include "fs/classes.h"
 #include "fs/counters.h"
 #include "fs/listing.h"
@@ -250,19 +251,16 @@ static int trees_readlink(struct fs *fs, uint64_t id, struct buf *out, struct er
 static int trees_read(struct fs *fs, uint64_t id, uint64_t off, void *data, size_t len,
 		      size_t *ret_len, struct err *err)
 {
+	auto_view struct view v;
 	struct tree_node node;
 	char text[DIGEST_TEXT_SIZE];
 	int rc;
 
-	{
-		auto_view struct view v;
-
-		rc = view_open(fs, id, &v, err);
-		if (!rc)
-			rc = view_node(&v, v.nid, &node, err);
-		if (rc)
-			return rc;
-	}
+	rc = view_open(fs, id, &v, err);
+	if (!rc)
+		rc = view_node(&v, v.nid, &node, err);
+	if (rc)
+		return rc;
 	if (!S_ISREG(node.mode))
 		return err_set(err, ERR_INVALID, "not a regular file");
 	if (off >= node.size) {
@@ -276,6 +274,8 @@ static int trees_read(struct fs *fs, uint64_t id, uint64_t off, void *data, size
 		return err_set(err, ERR_CORRUPT, "content '%s' of a file is %s",
 			       digest_format(&node.digest, text),
 			       rc ? "missing" : "short");
+	if (!rc && off == 0)
+		ahead_note(fs->ahead, v.tree, v.nid, node.size);
 	return rc;
 }
 

@@ -15,6 +15,12 @@
 #define PROBE_SIZE    (PROBE_SAMPLES * PROBE_SAMPLE)
 #define PROBE_LEVEL   1
 
+/* Bodies that do not fit zstd's tables for 256 KiB: twice the hash tables that level 3 has
+ * for them take another 0.5 % off, and cost 8 % more time. 0 stands for zstd's own choice. */
+#define TUNED_MIN       (256u << 10)
+#define TUNED_HASH_LOG  18
+#define TUNED_CHAIN_LOG 17
+
 struct codec {
 	ZSTD_CCtx *compress;
 	ZSTD_DCtx *expand;
@@ -57,7 +63,11 @@ static int squeeze(struct codec *c, const void *src, size_t len, int level, void
 {
 	size_t n;
 
+	bool tuned = level == CODEC_LEVEL_DEFAULT && len > TUNED_MIN;
+
 	ZSTD_CCtx_setParameter(c->compress, ZSTD_c_compressionLevel, level);
+	ZSTD_CCtx_setParameter(c->compress, ZSTD_c_hashLog, tuned ? TUNED_HASH_LOG : 0);
+	ZSTD_CCtx_setParameter(c->compress, ZSTD_c_chainLog, tuned ? TUNED_CHAIN_LOG : 0);
 	ZSTD_CCtx_setParameter(c->compress, ZSTD_c_contentSizeFlag, 1);
 	ZSTD_CCtx_setParameter(c->compress, ZSTD_c_checksumFlag, 1);
 	n = ZSTD_compress2(c->compress, out, cap, src, len);

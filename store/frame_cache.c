@@ -321,6 +321,16 @@ void frame_cache_put(struct frame_cache *c, struct frame *f)
 	pthread_mutex_unlock(&c->lock);
 }
 
+bool frame_cache_has(struct frame_cache *c, const struct pack_place *at)
+{
+	bool found;
+
+	pthread_mutex_lock(&c->lock);
+	found = find(c, at);
+	pthread_mutex_unlock(&c->lock);
+	return found;
+}
+
 void frame_cache_stats(struct frame_cache *c, struct frame_cache_stats *ret)
 {
 	pthread_mutex_lock(&c->lock);

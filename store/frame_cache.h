@@ -35,6 +35,9 @@ int frame_cache_get(struct frame_cache *c, const struct pack_place *at,
 		    struct frame **ret, struct err *err) MUST_CHECK;
 void frame_cache_put(struct frame_cache *c, struct frame *f); /* NULL is ignored */
 
+/* Whether the frame is there, or on its way. Does not make it any younger. */
+bool frame_cache_has(struct frame_cache *c, const struct pack_place *at);
+
 struct frame_cache_stats {
 	uint64_t hits, misses, decoded_bytes, cached_bytes;
 };

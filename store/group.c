@@ -21,6 +21,13 @@ struct groups {
 	struct bin bins[GROUP_BINS];
 };
 
+static uint32_t bin_limit(unsigned bin)
+{
+	if (bin == GROUP_LISTS)
+		return GROUP_LISTS_SIZE;
+	return bin < GROUP_LARGE ? GROUP_SMALL_SIZE : GROUP_SIZE;
+}
+
 int groups_new(group_full_fn *full, void *owner, struct groups **ret, struct err *err)
 {
 	struct groups *gs = calloc(1, sizeof(*gs));
@@ -35,7 +42,7 @@ int groups_new(group_full_fn *full, void *owner, struct groups **ret, struct err
 
 		pthread_mutex_init(&b->lock, NULL);
 		b->type = i == GROUP_LISTS ? PACK_CHUNKS : PACK_DATA;
-		b->limit = i == GROUP_LISTS ? GROUP_LISTS_SIZE : GROUP_SIZE;
+		b->limit = bin_limit(i);
 	}
 	*ret = gs;
 	return 0;

@@ -357,6 +357,19 @@ void objects_readahead(struct objects *o, const struct digest *d)
 	workers_submit(o->readahead, &o->ahead_job);
 }
 
+bool objects_readahead_idle(const struct objects *o)
+{
+	return !atomic_load_explicit(&o->ahead_busy, memory_order_relaxed);
+}
+
+bool objects_is_decoded(struct objects *o, const struct digest *d)
+{
+	struct object_place place;
+
+	return find_place(o, d, &place, NULL) < 0 ||
+	       frame_cache_has(o->frames, &place.frame);
+}
+
 void objects_stats(struct objects *o, struct objects_stats *ret)
 {
 	struct frame_cache_stats frames;

@@ -37,6 +37,13 @@ int objects_read_all(struct objects *o, const struct digest *d, struct buf *buf,
  * readahead thread is idle. Never fails. */
 void objects_readahead(struct objects *o, const struct digest *d);
 
+/* Whether objects_readahead would do anything now. */
+bool objects_readahead_idle(const struct objects *o);
+
+/* Whether reading the first bytes of D needs no decoding any more. What cannot be found is
+ * nothing to wait for either. */
+bool objects_is_decoded(struct objects *o, const struct digest *d);
+
 struct objects_stats {
 	uint64_t hits, misses, decoded_bytes, cached_bytes, errors;
 };

@@ -12,7 +12,7 @@
  *
  * Objects: content that the store or this session already has is not stored again. New
  * small content is grouped with its like (by file name extension) into frames of
- * SESSION_GROUP bytes; large content is cut into chunks, and each chunk is looked up by
+ * at most SESSION_GROUP bytes; large content is cut into chunks, and each chunk is looked up by
  * itself. Full groups are compressed by a pool of threads and appended to the pack.
  * Memory: at most SESSION_MEMORY for data in flight (then session_put_object waits), plus
  * about 80 bytes per new object.
@@ -22,7 +22,7 @@
 
 #include "store/store.h"
 
-#define SESSION_GROUP  (256u << 10)
+#define SESSION_GROUP  (1u << 20)
 #define SESSION_MEMORY (32u << 20)
 
 struct session;

@@ -254,6 +254,27 @@ int tree_node(const struct tree *t, uint64_t nid, struct tree_node *ret, struct 
 	return 0;
 }
 
+bool tree_next_file(const struct tree *t, uint64_t *nid, unsigned *tries,
+		    struct tree_node *ret)
+{
+	uint64_t at = *nid;
+	struct tree_stored i;
+	bool found = false;
+
+	/* Between two inodes there may be tails of directories, and gaps. */
+	while (!found && *tries > 0 && at < t->len / TREE_SLOT) {
+		--*tries;
+		if (tree_stored_open(t, at, &i, NULL) == 0)
+			at += (TREE_INODE_CORE + i.xattr_len + TREE_SLOT - 1) / TREE_SLOT;
+		else
+			at++;
+		found = tree_node(t, at, ret, NULL) == 0 && S_ISREG(ret->mode) &&
+			ret->size > 0;
+	}
+	*nid = at;
+	return found;
+}
+
 /* ---- data ---- */
 
 int tree_data_open(const struct tree *t, const struct tree_stored *i,

@@ -45,6 +45,12 @@ struct tree_node {
 int tree_node(const struct tree *t, uint64_t nid, struct tree_node *ret,
 	      struct err *err) MUST_CHECK;
 
+/* A file with content that stands behind *NID in the image; *NID becomes its own. Tries at
+ * most *TRIES places, and counts them down. For readahead only: what it finds looks like an
+ * inode, which in a damaged image is all that can be said. */
+bool tree_next_file(const struct tree *t, uint64_t *nid, unsigned *tries,
+		    struct tree_node *ret);
+
 /* Binary search in a directory. ERR_NOTFOUND. */
 int tree_lookup(const struct tree *t, uint64_t dir, const char *name, size_t len,
 		uint64_t *ret_nid, struct err *err) MUST_CHECK;

@@ -35,7 +35,7 @@ static void everything_that_was_imported_is_right(void **state)
 
 static void a_run_can_be_cut_into_slices(void **state)
 {
-	struct check_options o = {.sample = 100, .bytes_max = 100000};
+	struct check_options o = {.sample = 100, .bytes_max = 10000};
 	struct check_result result;
 	uint64_t bytes = 0, frames = 0;
 	struct check_result whole;

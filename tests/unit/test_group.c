@@ -110,13 +110,15 @@ static void a_full_group_is_handed_over_at_once(void **state)
 	assert_int_equal(groups_new(take, sink, &sink->groups, &err), 0);
 	put(sink->groups, GROUP_LARGE, 0, GROUP_SIZE);
 	assert_int_equal(sink->handed, 1);
-	put(sink->groups, GROUP_LARGE, 1, 200 << 10);
-	put(sink->groups, GROUP_LARGE, 2, 100 << 10);
+	put(sink->groups, GROUP_LARGE, 1, GROUP_SIZE - 1000);
+	put(sink->groups, GROUP_LARGE, 2, 2000);
 	assert_int_equal(sink->handed, 2);
 	groups_flush(sink->groups);
 	assert_int_equal(sink->handed, 3);
 	groups_flush(sink->groups);
 	assert_int_equal(sink->handed, 3);
+	put(sink->groups, GROUP_SMALL, 3, GROUP_SMALL_SIZE); /* full earlier */
+	assert_int_equal(sink->handed, 4);
 	groups_free(sink->groups);
 	free(sink);
 }

@@ -44,6 +44,33 @@ static void every_attribute_comes_back(void **state)
 	assert_int_equal(n.size, 3);
 }
 
+static void the_files_come_one_after_the_other(void **state)
+{
+	auto_tree_model struct tree_model *m = zoo(true);
+	auto_buf struct buf image;
+	uint64_t nid = TREE_ROOT_NID, last = 0;
+	unsigned tries = 10000, none = 0, found = 0;
+	struct tree_node n, wanted;
+	bool sub = false;
+	struct tree t;
+
+	(void)state;
+	image_make(m, &image);
+	image_open(&image, &t);
+	node_at(&t, "d/sub/f", &wanted);
+	assert_false(tree_next_file(&t, &nid, &none, &n));
+	assert_int_equal(nid, TREE_ROOT_NID);
+	while (tree_next_file(&t, &nid, &tries, &n)) {
+		assert_true(S_ISREG(n.mode) && n.size > 0 && n.nid == nid && nid > last);
+		sub = sub || nid == wanted.nid;
+		last = nid;
+		found++;
+	}
+	assert_true(sub && found > 3);
+	nid = UINT64_MAX;
+	assert_false(tree_next_file(&t, &nid, &tries, &n));
+}
+
 static void special_files_come_back(void **state)
 {
 	auto_tree_model struct tree_model *m = zoo(true);
@@ -514,6 +541,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_attribute_comes_back),
+		cmocka_unit_test(the_files_come_one_after_the_other),
 		cmocka_unit_test(special_files_come_back),
 		cmocka_unit_test(only_whiteouts_are_devices_zero_in_the_image),
 		cmocka_unit_test(hardlinks_are_one_inode),
