@@ -5,6 +5,8 @@
 
 #include "store/base/io.h"
 #include "store/deflate.h"
+#include "store/flatten.h"
+#include "store/forest.h"
 #include "store/layer.h"
 #include "tools/commands.h"
 #include "tools/image_export.h"
@@ -19,6 +21,7 @@
 
 struct export_options {
 	struct option_number layer;
+	bool flatten;
 	const char *platform;
 	const char *compression;
 	struct option_number level;
@@ -27,6 +30,8 @@ struct export_options {
 static const struct option_spec options[] = {
 	OPTION_NUMBER(0, "layer", "N", 1, 100000, struct export_options, layer,
 		      "for tar:, of several layers the Nth from the bottom"),
+	OPTION_FLAG(0, "flatten", struct export_options, flatten,
+		    "for tar:, one tar of all layers together"),
 	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct export_options, platform,
 		    "of several platforms, only this one"),
 	OPTION_WORD(0, "compression", "KIND", "none gzip zstd", struct export_options,
@@ -53,8 +58,10 @@ static int pick_layer(struct catalog_txn *t, const struct subject *x,
 	if (rc)
 		return rc;
 	if (!layer->given && count != 1)
-		return err_set(err, ERR_INVALID,
-			       "it has %zu layers: choose one with --layer N", count);
+		return err_set(
+			err, ERR_INVALID,
+			"it has %zu layers: choose one with --layer N, or --flatten",
+			count);
 	n = layer->given ? (size_t)layer->value : 1;
 	if (n > count)
 		return err_set(err, ERR_NOTFOUND, "it has only %zu layers", count);
@@ -81,6 +88,18 @@ static int find_layer(struct store *store, const char *text,
 	return 0;
 }
 
+static int find_chain(struct store *store, const char *text,
+		      const struct export_options *o, struct digest *ret, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct subject x;
+	int rc = catalog_begin(store_catalog(store), false, &t, err);
+
+	if (!rc)
+		rc = subject_find(t, text, o->platform, 0, &x, err);
+	return rc ? rc : subject_chain(t, &x, ret, err);
+}
+
 /* ---- tar: ---- */
 
 static int copy(struct stream *from, const struct new_file *to, struct progress *p,
@@ -100,42 +119,67 @@ static int copy(struct stream *from, const struct new_file *to, struct progress 
 	return rc;
 }
 
-static int export_layer(struct store *store, const struct digest *diffid,
-			const char *path, const struct layer_blob_options *blobs,
-			bool quiet, struct err *err)
+/* Takes over TAR, also on failure. SIZE 0: not known. */
+static int write_tar(struct stream *tar, uint64_t size, const char *path,
+		     const struct layer_blob_options *blobs, bool quiet, struct err *err)
 {
 	auto_progress struct progress *progress = NULL;
-	auto_objects struct objects *objects = NULL;
 	auto_stream struct stream *out = NULL;
 	auto_new_file struct new_file file = {0};
-	struct record_layer record;
-	struct stream *tar = NULL;
-	int rc = objects_new(store, CACHE_BYTES, &objects, err);
+	int rc = stream_ahead(tar, COPY_SIZE, AHEAD_COUNT, &tar, err);
 
-	if (!rc)
-		rc = layer_open(store, objects, diffid, &tar, &record, err);
-	if (!rc)
-		rc = stream_ahead(tar, COPY_SIZE, AHEAD_COUNT, &tar, err);
 	if (!rc)
 		rc = deflate_open(tar, blobs->kind, blobs->level, 0, &out, err);
 	if (!rc)
 		rc = new_file_open(path, -1, &file, err);
 	if (rc)
 		return rc;
-	progress = progress_begin(blobs->kind == INFLATE_NONE ? record.tar_size : 0,
-				  "export", quiet);
+	progress =
+		progress_begin(blobs->kind == INFLATE_NONE ? size : 0, "export", quiet);
 	rc = copy(out, &file, progress, err);
 	return rc ? rc : new_file_finish(&file, err);
+}
+
+static int export_flat(struct store *store, struct objects *objects, const char *x,
+		       const char *path, const struct export_options *o,
+		       const struct layer_blob_options *blobs, bool quiet,
+		       struct err *err)
+{
+	auto_forest struct forest *forest = NULL;
+	struct forest_tree *tree = NULL;
+	struct stream *tar;
+	struct digest chain;
+	int rc = find_chain(store, x, o, &chain, err);
+
+	if (!rc)
+		rc = forest_new(store, 0, &forest, err);
+	if (!rc)
+		rc = forest_get_chain(forest, &chain, &tree, err);
+	if (!rc)
+		rc = flatten_open(&tree->tree, objects, &tar, err);
+	if (!rc)
+		rc = write_tar(tar, 0, path, blobs, quiet, err);
+	forest_put(forest, tree);
+	return rc;
 }
 
 static int export_tar(struct store *store, const char *x, const char *path,
 		      const struct export_options *o,
 		      const struct layer_blob_options *blobs, bool quiet, struct err *err)
 {
+	auto_objects struct objects *objects = NULL;
+	struct record_layer record;
 	struct digest diffid;
-	int rc = find_layer(store, x, o, &diffid, err);
+	struct stream *tar;
+	int rc = objects_new(store, CACHE_BYTES, &objects, err);
 
-	return rc ? rc : export_layer(store, &diffid, path, blobs, quiet, err);
+	if (!rc && o->flatten)
+		return export_flat(store, objects, x, path, o, blobs, quiet, err);
+	if (!rc)
+		rc = find_layer(store, x, o, &diffid, err);
+	if (!rc)
+		rc = layer_open(store, objects, &diffid, &tar, &record, err);
+	return rc ? rc : write_tar(tar, record.tar_size, path, blobs, quiet, err);
 }
 
 /* ---- images ---- */
@@ -197,8 +241,11 @@ static int check(const struct export_options *v, bool tar, const char *to,
 	if (ret->level > (ret->given ? deflate_level_max(ret->kind) : 0))
 		return err_set(err, ERR_USAGE, "--level %d needs --compression with %s",
 			       ret->level, "such a level");
-	if (v->layer.given && !tar)
-		return err_set(err, ERR_USAGE, "--layer is for tar: only");
+	if ((v->layer.given || v->flatten) && !tar)
+		return err_set(err, ERR_USAGE, "--layer and --flatten are for tar: only");
+	if (v->layer.given && v->flatten)
+		return err_set(err, ERR_USAGE,
+			       "--layer and --flatten exclude each other");
 	if (!source_transport(to, "docker-archive", &rest))
 		return 0;
 	if (ret->kind != INFLATE_NONE)
@@ -250,7 +297,7 @@ const struct command cmd_export = {
 		"  docker-archive:FILE[:REF]  what `docker load` reads\n"
 		"  dir:DIR                    skopeo's directory\n"
 		"  tar:FILE                   the tar of a layer, or of a chain or image of\n"
-		"                             one layer (else --layer N)\n"
+		"                             one layer (else --layer N or --flatten)\n"
 		"FILE '-' is standard output. All of DEST appears when it is complete.\n"
 		"\n"
 		"Prints 'NAME IMAGE-ID MANIFEST-DIGEST' for every image; a name of several\n"

@@ -68,6 +68,13 @@ is 'is the layer' "sha256:$(sha256sum <"$T/l.tar" | cut -c1-64)" "$layer"
 ok 'a compressed tar' lc export "$layer" "tar:$T/l.tar.gz" --compression gzip --level 6
 zcat "$T/l.tar.gz" | cmp - "$T/l.tar" >"$T/out" 2>"$T/err"
 tap_report $? 'gunzip gives the same tar'
+ok 'all layers as one tar' lc export team/app:v1 "tar:$T/flat.tar" --flatten
+ok 'is a layer' lc import "tar:$T/flat.tar" flat:v1
+ok 'with the same tree' lc diff team/app:v1 flat:v1
+is 'to the last attribute' "$(cat "$T/out")" ''
+ok 'again' lc export flat:v1 "tar:$T/flat2.tar" --flatten
+ok 'is the same tar' cmp "$T/flat.tar" "$T/flat2.tar"
+fails_saying 1 'flatten' 'several layers are no tar' lc export team/app:v1 "tar:$T/x"
 ok '--json' lc export --json team/app:v1 "dir:$T/json"
 ok 'tells of each layer' jq -e '.[0].layers | length == 3 and all(.size > 0)' "$T/out"
 
