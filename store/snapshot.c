@@ -12,6 +12,10 @@
 #define LEVELS_MAX  (WALK_PATH_MAX * sizeof(struct snapshot_level))
 #define PENDING_MAX (64u << 20)
 
+/* A device number that no file has: inodes of the parent's tree that inodes of the host were
+ * found to be, among these. */
+#define CLAIMED (UINT64_MAX - 1)
+
 /* ---- entries ---- */
 
 int snapshot_put_entry(struct snapshot *s, struct buf *out, struct tar_entry *e,
@@ -86,7 +90,7 @@ static int put_mount_point(struct snapshot *s, const struct walk_entry *e,
 {
 	struct tar_entry entry = {.type = S_ISDIR(e->stat.mode) ? TAR_DIR : TAR_FILE};
 
-	if (p->below && (p->node.mode & S_IFMT) == (e->stat.mode & S_IFMT))
+	if (!s->exact && p->below && (p->node.mode & S_IFMT) == (e->stat.mode & S_IFMT))
 		return 0;
 	s->xattrs.count = 0;
 	return snapshot_put_entry(s, &s->out, &entry, e->path, &e->stat, err);
@@ -215,20 +219,26 @@ static int remember_link(struct snapshot *s, const struct walk_entry *e,
 	const char *first;
 	int r = link_map_add(&s->links, dev, e->stat.ino, e->path, &first, err);
 
-	if (r == 0 && fate == SNAPSHOT_SAME)
+	if (r == 0 && fate == SNAPSHOT_SAME && p->below) {
 		link_map_note(&s->links, dev, e->stat.ino, p->below);
+		r = link_map_add(&s->links, CLAIMED, p->below, e->path, &first, err);
+	}
 	return r;
 }
 
 static int put_other(struct snapshot *s, const struct walk_entry *e,
-		     const struct snapshot_place *p, struct err *err)
+		     struct snapshot_place *p, struct err *err)
 {
+	uint64_t note;
 	enum snapshot_fate fate = SNAPSHOT_SAME;
 	bool linked = e->stat.nlink > 1, done = false;
 	int r = linked ? put_link(s, e, p, &done, err) : 0;
 
 	if (r < 0 || done)
 		return r;
+	/* Another inode is that file already: this one is a file of its own. */
+	if (linked && p->below && link_map_find(&s->links, CLAIMED, p->below, &note))
+		p->node.nlink = 0;
 	r = snapshot_recognise(s, e, p, &done, err);
 	if (r == 0 && !done)
 		r = S_ISREG(e->stat.mode) ? snapshot_put_file(s, e, p, &fate, err)
@@ -448,4 +458,28 @@ int snapshot_take(struct session *session, const char *dir,
 	if (r == 0 && stats)
 		*stats = counted;
 	return r;
+}
+
+int snapshot_compare(const char *dir, const struct snapshot_options *options,
+		     bool *ret_same, struct snapshot_stats *stats, struct err *err)
+{
+	struct snapshot_stats counted = {0};
+	auto_stream struct stream *in = NULL;
+	struct snapshot *s;
+	bool same = true;
+	int r = snapshot_open(dir, options, &counted, &in, err);
+
+	if (r < 0)
+		return r;
+	s = (struct snapshot *)in;
+	s->exact = true;
+	while (r == 0 && same && !s->ended) {
+		r = advance(s, err);
+		same = s->ended || (!s->tell && s->out.len == 0);
+	}
+	if (r < 0)
+		return r;
+	*ret_same = same;
+	*stats = counted;
+	return 0;
 }

@@ -67,4 +67,11 @@ int snapshot_take(struct session *s, const char *dir,
 		  const struct snapshot_options *options, struct layer *ret,
 		  struct snapshot_stats *stats, struct err *err) MUST_CHECK;
 
+/* *ret_same: a snapshot of DIR without a parent, with these OPTIONS otherwise, would give the
+ * very layer whose tree OPTIONS->parent is. Reads what the stat cache does not know; ends at
+ * the first difference. */
+int snapshot_compare(const char *dir, const struct snapshot_options *options,
+		     bool *ret_same, struct snapshot_stats *stats,
+		     struct err *err) MUST_CHECK;
+
 #endif

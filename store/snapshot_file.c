@@ -171,12 +171,23 @@ static int put_metacopy(struct snapshot *s, const struct walk_entry *e,
 	return 0;
 }
 
+/* Its xattrs, and what of them is overlayfs'. */
+static int read_xattrs(struct snapshot *s, int fd, const struct walk_entry *e,
+		       const struct snapshot_place *p, struct snapshot_upper *ret,
+		       struct err *err)
+{
+	int r = xattr_list_read(&s->xattrs, fd, NULL, e->path, err);
+
+	*ret = (struct snapshot_upper){0};
+	return r == 0 && s->options->upper ? snapshot_upper_sort(s, p, ret, err) : r;
+}
+
 /* One attempt. */
 static int put_once(struct snapshot *s, const struct walk_entry *e,
 		    const struct snapshot_place *p, enum outcome *ret, struct err *err)
 {
 	struct tar_entry entry = {.type = TAR_FILE};
-	struct snapshot_upper upper = {0};
+	struct snapshot_upper upper;
 	bool candidate = false;
 	struct walk_stat st;
 	auto_fd int fd = -1;
@@ -189,9 +200,7 @@ static int put_once(struct snapshot *s, const struct walk_entry *e,
 		return r;
 	if (!S_ISREG(st.mode) || (e->stat.nlink > 1 && st.ino != e->stat.ino))
 		return 0;
-	r = xattr_list_read(&s->xattrs, fd, NULL, e->path, err);
-	if (r == 0 && s->options->upper)
-		r = snapshot_upper_sort(s, p, &upper, err);
+	r = read_xattrs(s, fd, e, p, &upper, err);
 	if (r == 0 && upper.whiteout && st.size == 0) {
 		*ret = REMOVED;
 		return 0;

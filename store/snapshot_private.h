@@ -47,6 +47,7 @@ struct snapshot {
 	size_t before_used, out_used;
 	bool tell; /* the pending directories are to be told */
 	bool ended;
+	bool exact; /* what is left out must be just the parent's */
 
 	/* ... then content that does not fit in memory: of a file or an object. */
 	int fd; /* -1: OBJECT, if anything is left */

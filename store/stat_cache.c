@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <xxhash.h>
 
 #include "store/base/io.h"
 
@@ -32,7 +33,8 @@ struct entry {
 struct head {
 	char magic[8];
 	uint64_t count, slots;
-	struct digest check; /* of the slots */
+	struct digest options, diffid; /* the last whole snapshot; zero: none */
+	uint64_t check;                /* XXH3 of the slots */
 };
 
 struct stat_cache {
@@ -48,11 +50,16 @@ struct stat_cache {
 	uint64_t hits;
 
 	struct buf fresh; /* struct entry */
+	struct digest options, diffid;
+	bool set; /* these are new */
 };
 
+/* Inodes made together are asked for together, and lie together. */
 static uint64_t slot_of(uint64_t dev, uint64_t ino, uint64_t slots)
 {
-	return ((ino ^ dev << 32) * 0x9e3779b97f4a7c15u >> 20) & (slots - 1);
+	uint64_t block = ((ino >> 6) ^ dev << 32) * 0x9e3779b97f4a7c15u >> 20;
+
+	return (block + (ino & 63)) & (slots - 1);
 }
 
 static void entry_from(const struct walk_stat *st, struct entry *ret)
@@ -84,7 +91,6 @@ static bool is_same(const struct entry *a, const struct entry *b)
 static void take_map(struct stat_cache *c)
 {
 	struct head h;
-	struct digest d;
 
 	if (c->map_len < sizeof(h))
 		return;
@@ -94,8 +100,8 @@ static void take_map(struct stat_cache *c)
 	    h.count >= h.slots ||
 	    c->map_len != sizeof(h) + h.slots * sizeof(struct entry))
 		return;
-	digest_of((const uint8_t *)c->map + sizeof(h), c->map_len - sizeof(h), &d);
-	if (!digest_equal(&d, &h.check))
+	if (XXH3_64bits((const uint8_t *)c->map + sizeof(h), c->map_len - sizeof(h)) !=
+	    h.check)
 		return;
 	c->hit = calloc(h.slots, 1);
 	if (!c->hit)
@@ -104,6 +110,8 @@ static void take_map(struct stat_cache *c)
 		(const struct entry *)(const void *)((const uint8_t *)c->map + sizeof(h));
 	c->old_count = h.count;
 	c->old_slots = h.slots;
+	c->options = h.options;
+	c->diffid = h.diffid;
 }
 
 static void map_file(struct stat_cache *c)
@@ -113,7 +121,8 @@ static void map_file(struct stat_cache *c)
 
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0)
 		return;
-	c->map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	c->map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd,
+		      0);
 	if (c->map == MAP_FAILED) {
 		c->map = NULL;
 		return;
@@ -208,6 +217,24 @@ int stat_cache_add(struct stat_cache *c, const struct walk_stat *st,
 	return buf_append(&c->fresh, &e, sizeof(e), err);
 }
 
+bool stat_cache_last(const struct stat_cache *c, const struct digest *options,
+		     struct digest *ret)
+{
+	if (digest_is_zero(&c->diffid) || !digest_equal(&c->options, options))
+		return false;
+	*ret = c->diffid;
+	return true;
+}
+
+void stat_cache_set_last(struct stat_cache *c, const struct digest *options,
+			 const struct digest *diffid)
+{
+	c->set = c->set || !digest_equal(&c->options, options) ||
+		 !digest_equal(&c->diffid, diffid);
+	c->options = *options;
+	c->diffid = *diffid;
+}
+
 /* ---- writing ---- */
 
 static bool put(struct entry *slots, uint64_t count, const struct entry *e)
@@ -273,7 +300,7 @@ int stat_cache_save(struct stat_cache *c, struct err *err)
 	size_t len;
 	int r;
 
-	if (c->fresh.len == 0 && c->hits == c->old_count)
+	if (c->fresh.len == 0 && c->hits == c->old_count && !c->set)
 		return 0;
 	while (slots * 3 < most * 4 + 4)
 		slots *= 2;
@@ -283,7 +310,9 @@ int stat_cache_save(struct stat_cache *c, struct err *err)
 		return err_nomem(err);
 	h.slots = slots;
 	h.count = fill(c, (struct entry *)(void *)(bytes + sizeof(h)), slots);
-	digest_of(bytes + sizeof(h), len - sizeof(h), &h.check);
+	h.options = c->options;
+	h.diffid = c->diffid;
+	h.check = XXH3_64bits(bytes + sizeof(h), len - sizeof(h));
 	memcpy(bytes, &h, sizeof(h));
 	r = io_replace_file(c->dir, c->name, bytes, len, 0600, false, err);
 	if (r == 0)

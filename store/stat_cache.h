@@ -41,6 +41,13 @@ bool stat_cache_find(struct stat_cache *c, const struct walk_stat *st,
 int stat_cache_add(struct stat_cache *c, const struct walk_stat *st,
 		   const struct stat_cache_known *known, struct err *err) MUST_CHECK;
 
+/* The layer that a snapshot of all of the directory gave the last time, if it was taken with
+ * just the same OPTIONS (a digest of them). */
+bool stat_cache_last(const struct stat_cache *c, const struct digest *options,
+		     struct digest *ret);
+void stat_cache_set_last(struct stat_cache *c, const struct digest *options,
+			 const struct digest *diffid);
+
 /* Writes what was found or added since it was opened, if that is not what is there. */
 int stat_cache_save(struct stat_cache *c, struct err *err) MUST_CHECK;
 

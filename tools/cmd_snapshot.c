@@ -2,6 +2,7 @@
  * `layercache snapshot DIR`: a directory becomes a layer and an image of it.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "store/snapshot.h"
 #include "tools/commands.h"
@@ -56,6 +57,79 @@ static int print(const struct command_call *call, const struct digest *diffid,
 	return 0;
 }
 
+/* All that a whole snapshot depends on beside the directory. */
+static int options_digest(const struct snapshot_options *how, struct digest *ret,
+			  struct err *err)
+{
+	auto_hasher struct hasher *h = NULL;
+	int rc = hasher_new(&h, err);
+
+	if (rc)
+		return rc;
+	hasher_update(h, &how->epoch, sizeof(how->epoch));
+	for (const char *const *x = how->excludes; *x; x++)
+		hasher_update(h, *x, strlen(*x) + 1);
+	hasher_final(h, ret);
+	return 0;
+}
+
+/* The layer of the last snapshot with just these options, if it is still there. */
+static bool last_layer(struct store *store, const struct stat_cache *cache,
+		       const struct digest *what, struct record_layer *ret)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct digest diffid;
+
+	return stat_cache_last(cache, what, &diffid) &&
+	       catalog_begin(store_catalog(store), false, &t, NULL) == 0 &&
+	       catalog_layer_get(t, &diffid, ret, NULL) == 0 &&
+	       !(ret->flags & LAYER_DAMAGED);
+}
+
+/* *ret_same: the directory is what it was at its last snapshot; then that layer is RET. */
+static int take_last(struct store *store, const char *dir, struct snapshot_options how,
+		     const struct digest *what, struct record_layer *ret,
+		     struct snapshot_stats *stats, bool *ret_same, struct err *err)
+{
+	auto_forest struct forest *forest = NULL;
+	struct forest_tree *tree = NULL;
+	int rc;
+
+	*ret_same = false;
+	if (!last_layer(store, how.cache, what, ret) ||
+	    forest_new(store, 0, &forest, NULL) < 0 ||
+	    forest_get_layer(forest, &ret->diffid, &tree, NULL) < 0)
+		return 0;
+	how.parent = &tree->tree;
+	rc = snapshot_compare(dir, &how, ret_same, stats, err);
+	forest_put(forest, tree);
+	return rc;
+}
+
+static int take_whole(struct session *s, const char *dir, struct snapshot_options *how,
+		      struct record_layer *ret, struct snapshot_stats *stats,
+		      struct err *err)
+{
+	struct digest what;
+	struct layer layer;
+	bool same = false;
+	int rc = options_digest(how, &what, err);
+
+	if (!rc && how->cache)
+		rc = take_last(session_store(s), dir, *how, &what, ret, stats, &same,
+			       err);
+	if (rc || same)
+		return rc;
+	rc = snapshot_take(s, dir, how, &layer, stats, err);
+	if (rc)
+		return rc;
+	*ret = layer.record;
+	layer_release(&layer);
+	if (how->cache)
+		stat_cache_set_last(how->cache, &what, &ret->diffid);
+	return 0;
+}
+
 static int take(struct session *s, const char *dir, const struct take_options *o,
 		const struct snapshot_parent *parent, struct stat_cache *cache,
 		struct image_bare *ret, struct snapshot_stats *stats, struct err *err)
@@ -69,6 +143,7 @@ static int take(struct session *s, const char *dir, const struct take_options *o
 		.objects = parent->objects,
 		.cache = cache,
 	};
+	struct record_layer record;
 	struct layer layer;
 	int rc;
 
@@ -77,12 +152,19 @@ static int take(struct session *s, const char *dir, const struct take_options *o
 	for (size_t i = 0; i < o->excludes.count; i++)
 		excludes[i] = o->excludes.items[i];
 	how.excludes = excludes;
-	rc = snapshot_take(s, dir, &how, &layer, stats, err);
-	if (rc)
-		return rc;
-	ret->diffid = layer.record.diffid;
-	ret->tar_size = layer.record.tar_size;
-	layer_release(&layer);
+	if (how.parent) {
+		rc = snapshot_take(s, dir, &how, &layer, stats, err);
+		if (rc)
+			return rc;
+		record = layer.record;
+		layer_release(&layer);
+	} else {
+		rc = take_whole(s, dir, &how, &record, stats, err);
+		if (rc)
+			return rc;
+	}
+	ret->diffid = record.diffid;
+	ret->tar_size = record.tar_size;
 	return 0;
 }
 
@@ -131,9 +213,9 @@ static int run(struct command_call *call, struct err *err)
 	bool moved = false;
 	int rc = 0;
 
+	buf_init(&name, RECORD_REF_NAME_MAX + 1);
 	if (o->upper && !o->parent)
 		return err_set(err, ERR_USAGE, "--upper needs --parent");
-	buf_init(&name, RECORD_REF_NAME_MAX + 1);
 	if (o->name) {
 		rc = reference_normalize(o->name, &name, err);
 		bare.name = (const char *)name.data;

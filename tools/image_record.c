@@ -97,10 +97,10 @@ static int bare_config(const struct image_bare *bare, const struct digest *diffi
 	auto_buf struct buf parent;
 	int rc;
 
+	buf_init(&parent, DOCUMENT_MAX);
 	if (count == 1)
 		return config_make(platform, diffids, bare->created, bare->created_by,
 				   ret, err);
-	buf_init(&parent, DOCUMENT_MAX);
 	if (bare->parent)
 		rc = objects_read_all(bare->objects, &bare->parent->config, &parent, err);
 	else

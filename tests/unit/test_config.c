@@ -92,9 +92,51 @@ static void a_made_config_is_canonical(void **state)
 	assert_int_equal(config_make(&p, &d, 0, "\xff", &b, NULL), -ERR_INVALID);
 }
 
+static void a_config_goes_on_in_the_one_above(void **state)
+{
+	static const char parent[] =
+		"{\"os\":\"linux\",\"architecture\":\"amd64\",\"config\":{\"Env\":[\"A=b\"]},"
+		"\"container\":\"x\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]},"
+		"\"history\":[{\"created_by\":\"ENV A=b\",\"empty_layer\":true}]}";
+	const struct digest diffids[2] = {{{1}}, {{2}}};
+	struct config c;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	assert_int_equal(
+		config_derive(parent, strlen(parent), diffids, 2, 60, "RUN x", &b, NULL),
+		0);
+	assert_int_equal(config_parse(b.data, b.len, 2, &c, NULL), 0);
+	assert_true(digest_equal(&c.diffids[0], &diffids[0]));
+	assert_true(digest_equal(&c.diffids[1], &diffids[1]));
+	assert_string_equal(c.platform.arch, "amd64");
+	config_release(&c);
+	assert_int_equal(buf_append_u8(&b, 0, NULL), 0);
+	assert_non_null(strstr((const char *)b.data, "\"config\":{\"Env\":[\"A=b\"]}"));
+	assert_non_null(
+		strstr((const char *)b.data, "\"created\":\"1970-01-01T00:01:00Z\""));
+	/* One step for each layer, and the old ones where they were. */
+	assert_non_null(
+		strstr((const char *)b.data,
+		       "\"history\":[{\"comment\":\"not recorded\"},"
+		       "{\"created_by\":\"ENV A=b\",\"empty_layer\":true},"
+		       "{\"created\":\"1970-01-01T00:01:00Z\",\"created_by\":\"RUN "
+		       "x\"}]"));
+	assert_null(strstr((const char *)b.data, "container"));
+	buf_release(&b);
+	assert_int_equal(config_derive("[]", 2, diffids, 2, 0, NULL, &b, NULL),
+			 -ERR_INVALID);
+	assert_int_equal(
+		config_derive(parent, strlen(parent), diffids, 2, 0, "\xff", &b, NULL),
+		-ERR_INVALID);
+	buf_release(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_config_goes_on_in_the_one_above),
 		cmocka_unit_test(a_config_has_diffids_and_a_platform),
 		cmocka_unit_test(an_image_may_have_no_layers),
 		cmocka_unit_test(what_does_not_fit_the_manifest_is_refused),
