@@ -1,39 +1,79 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The table of objects: SHA-256 to place. The only large one, so its values are compact:
+ * The table of objects: SHA-256 to place. The only large one, so its values are compact: the
+ * fields of a place one after the other, each as an unsigned LEB128:
  *
- *	u32 pack | u32 frame length | u64 frame offset | u32 offset | u32 length | u32 kind */
+ *	kind | pack | frame offset | frame length | offset | length
+ *
+ * (About 15 bytes instead of 28, which makes the whole catalog a fifth smaller.) */
 #include "store/catalog_private.h"
 
 #include <string.h>
 
-#define VALUE_SIZE 28
+#define VALUE_MAX (2 + 10 + 4 * 5)
 
-static void place_encode(const struct object_place *p, uint8_t value[VALUE_SIZE])
+static uint8_t *number_put(uint8_t *p, uint64_t n)
 {
-	put_le32(value, p->frame.pack);
-	put_le32(value + 4, p->frame.len);
-	put_le64(value + 8, p->frame.off);
-	put_le32(value + 16, p->off);
-	put_le32(value + 20, p->len);
-	put_le32(value + 24, (uint32_t)p->kind);
+	for (; n >= 0x80; n >>= 7)
+		*p++ = (uint8_t)(n | 0x80);
+	*p++ = (uint8_t)n;
+	return p;
+}
+
+static size_t place_encode(const struct object_place *place, uint8_t value[VALUE_MAX])
+{
+	uint8_t *p = value;
+
+	*p++ = (uint8_t)place->kind;
+	p = number_put(p, place->frame.pack);
+	p = number_put(p, place->frame.off);
+	p = number_put(p, place->frame.len);
+	p = number_put(p, place->off);
+	p = number_put(p, place->len);
+	return (size_t)(p - value);
+}
+
+/* A number of at most MAX. NULL: there is none, or P was NULL. */
+static const uint8_t *number_get(const uint8_t *p, const uint8_t *end, uint64_t max,
+				 uint64_t *ret)
+{
+	uint64_t n = 0;
+
+	for (unsigned shift = 0; p && p < end && shift < 64; shift += 7) {
+		uint8_t byte = *p++;
+		uint64_t part = byte & 0x7f;
+
+		if (part << shift >> shift != part)
+			return NULL;
+		n |= part << shift;
+		if (byte & 0x80)
+			continue;
+		*ret = n;
+		return n <= max ? p : NULL;
+	}
+	return NULL;
 }
 
 static int place_decode(const MDB_val *value, struct object_place *ret, struct err *err)
 {
-	const uint8_t *p = value->mv_data;
+	const uint8_t *p = value->mv_data, *end = p + value->mv_size;
+	uint64_t kind = 0, pack = 0, frame_off = 0, frame_len = 0, off = 0, len = 0;
 
-	if (value->mv_size != VALUE_SIZE)
+	p = number_get(p, end, OBJECT_DOCUMENT, &kind);
+	p = number_get(p, end, UINT32_MAX, &pack);
+	p = number_get(p, end, UINT64_MAX, &frame_off);
+	p = number_get(p, end, UINT32_MAX, &frame_len);
+	p = number_get(p, end, UINT32_MAX, &off);
+	p = number_get(p, end, UINT32_MAX, &len);
+	if (p != end || kind < OBJECT_WHOLE)
 		return catalog_error(MDB_CORRUPTED, "cannot read an object's place", err);
 	*ret = (struct object_place){
-		.frame = {.pack = get_le32(p),
-			  .len = get_le32(p + 4),
-			  .off = get_le64(p + 8)},
-		.off = get_le32(p + 16),
-		.len = get_le32(p + 20),
-		.kind = get_le32(p + 24),
+		.frame = {.pack = (uint32_t)pack,
+			  .len = (uint32_t)frame_len,
+			  .off = frame_off},
+		.off = (uint32_t)off,
+		.len = (uint32_t)len,
+		.kind = (enum object_kind)kind,
 	};
-	if (ret->kind < OBJECT_WHOLE || ret->kind > OBJECT_DOCUMENT)
-		return catalog_error(MDB_CORRUPTED, "cannot read an object's place", err);
 	return 0;
 }
 
@@ -88,13 +128,14 @@ static int put_sorted(MDB_cursor *cursor, const struct catalog_object *objects,
 	}
 	for (size_t i = 0; i < count; i++) {
 		struct digest name = objects[i].digest;
-		uint8_t bytes[VALUE_SIZE];
+		uint8_t bytes[VALUE_MAX];
+		size_t len;
 
 		/* Behind the last one pages are filled instead of split. */
 		append = append || digest_cmp(&name, &last) > 0;
-		place_encode(&objects[i].place, bytes);
+		len = place_encode(&objects[i].place, bytes);
 		key = (MDB_val){DIGEST_SIZE, name.bytes};
-		value = (MDB_val){sizeof(bytes), bytes};
+		value = (MDB_val){len, bytes};
 		rc = mdb_cursor_put(cursor, &key, &value,
 				    append ? MDB_APPEND | MDB_NOOVERWRITE
 					   : MDB_NOOVERWRITE);

@@ -12,7 +12,7 @@
 #include "store/catalog.h"
 
 /* Of keys and values below and in the tables; another one means: rebuild. */
-#define CATALOG_LAYOUT 1
+#define CATALOG_LAYOUT 2
 
 enum catalog_table {
 	CATALOG_META, /* LMDB's main table */

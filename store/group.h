@@ -12,8 +12,8 @@
  *
  * Against groups of 256 KiB, 512 KiB take 3 % off small files and 1 % off large ones, 1 MiB
  * 6 % and 3 %, 2 MiB 9 % and 6 %. A read of a small file decodes its whole group first
- * (0.3 ms for 512 KiB), so these stay smaller; of large files the kernel asks for up to
- * 1 MiB at once anyway.
+ * (0.3 ms for 512 KiB), so these stay small. Of large files the kernel asks for up to 1 MiB
+ * at once anyway. Reading a whole tree decodes 20 % more bytes than with 256 KiB for all.
  */
 #ifndef STORE_GROUP_H
 #define STORE_GROUP_H
@@ -21,7 +21,7 @@
 #include "store/base/workers.h"
 #include "store/pack.h"
 
-#define GROUP_SIZE        (1u << 20)   /* of large files */
+#define GROUP_SIZE        (2u << 20)   /* of large files */
 #define GROUP_SMALL_SIZE  (512u << 10) /* of small ones */
 #define GROUP_ENTRIES_MAX 4096
 #define GROUP_LISTS_SIZE  (64u << 10) /* a list is read before any byte of its content */
@@ -32,6 +32,11 @@ enum group_bin {
 	GROUP_LISTS = 12,
 	GROUP_BINS = 13,
 };
+
+/* What all open groups take together. */
+#define GROUPS_OPEN_MEMORY \
+	((GROUP_LARGE - GROUP_SMALL) * GROUP_SMALL_SIZE + \
+	 (GROUP_LISTS - GROUP_LARGE) * GROUP_SIZE + GROUP_LISTS_SIZE)
 
 struct group {
 	struct workers_job job; /* for the owner; first */

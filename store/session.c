@@ -55,13 +55,15 @@ static void queue_group(void *owner, struct group *g)
 
 static int start_pool(struct session *s, unsigned threads, struct err *err)
 {
-	size_t groups = SESSION_MEMORY / sizeof(struct group);
+	size_t groups = (SESSION_MEMORY - GROUPS_OPEN_MEMORY) / GROUP_SIZE;
 
 	if (!threads)
 		threads = workers_cpus();
 	if (threads > THREADS_MAX)
 		threads = THREADS_MAX;
-	return workers_new(threads, groups - GROUP_BINS - threads, &s->workers, err);
+	/* Those being compressed and those that wait; a few of these keep all busy. */
+	groups = groups > threads ? groups - threads : 1;
+	return workers_new(threads, groups, &s->workers, err);
 }
 
 int session_begin(struct store *store, const struct session_options *options,

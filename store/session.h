@@ -14,7 +14,7 @@
  * small content is grouped with its like (by file name extension) into frames of
  * at most SESSION_GROUP bytes; large content is cut into chunks, and each chunk is looked up by
  * itself. Full groups are compressed by a pool of threads and appended to the pack.
- * Memory: at most SESSION_MEMORY for data in flight (then session_put_object waits), plus
+ * Memory: about SESSION_MEMORY for data in flight (then session_put_object waits), plus
  * about 80 bytes per new object.
  */
 #ifndef STORE_SESSION_H
@@ -22,7 +22,7 @@
 
 #include "store/store.h"
 
-#define SESSION_GROUP  (1u << 20)
+#define SESSION_GROUP  (2u << 20)
 #define SESSION_MEMORY (32u << 20)
 
 struct session;

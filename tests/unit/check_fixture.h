@@ -259,6 +259,28 @@ static inline struct pack_place frame_of(enum pack_frame_type type, unsigned ski
 	return w.at;
 }
 
+static inline int count_frame(void *arg, const struct pack_place *at,
+			      const struct pack_frame *f, struct err *err)
+{
+	struct wanted *w = arg;
+
+	(void)at;
+	(void)err;
+	w->skip += f->type == w->type;
+	return 0;
+}
+
+/* How many frames of a type the first pack has. */
+static inline unsigned frame_count(enum pack_frame_type type)
+{
+	struct wanted w = {.type = type};
+
+	assert_ok(pack_scan(store_packs(scratch_store), 1, 0, file_size(PACK_ONE), false,
+			    false, count_frame, NULL, &w, err));
+	assert_true(w.skip > 0);
+	return w.skip;
+}
+
 /* Changes a byte of the body's last quarter. */
 static inline void damage_frame(enum pack_frame_type type, unsigned skip)
 {

@@ -358,7 +358,7 @@ static void another_layer_can_bring_the_content_back(void **state)
 
 	(void)state;
 	make_images();
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = frame_count(PACK_DATA); i-- > 0;)
 		damage_frame(PACK_DATA, i);
 	repair(&r);
 	damaged = (unsigned)r.damaged_layers;
