@@ -238,10 +238,10 @@ def big(seed):
         for d in range(12):
             base = "l%d/d%02d/" % (layer, d)
             t.dir(base)
-            for f in range(120):
+            for f in range(60):
                 t.add("%sf%03d.%s" % (base, f, r.choice(["py", "js", "h", "txt"])),
                       data=text("%s%d" % (seed, r.randint(0, 3000)), r.randint(0, 9000)))
-            t.add(base + "blob.so", data=r.randbytes(200000) + text(d, 700000))
+            t.add(base + "blob.so", data=r.randbytes(200000) + text(d, 400000))
         tars.append(t.bytes())
     return tars
 
