@@ -82,7 +82,7 @@ class Layout:
               blobs=None):
         descs, diffs = [], []
         for n, tar in enumerate(tars):
-            data = blobs[n] if blobs else gzip.compress(tar, 6, mtime=0)
+            data = blobs[n] if blobs else gzip.compress(tar, 1, mtime=0)
             descs.append({"mediaType": GZIP, **self.blob(data)})
             diffs.append(sha(tar))
         config = {"architecture": "amd64", "os": "linux", "created": "2023-11-14T22:13:20Z",
@@ -112,17 +112,21 @@ class Layout:
             f.write(dump(index or {"schemaVersion": 2, "manifests": self.index}))
 
 
+def vocabulary():
+    r = random.Random("words")
+    return ["".join(r.choices("abcdefghijklmnop", k=r.randint(2, 9))) for _ in range(4000)]
+
+
+WORDS = vocabulary()
+
+
 def text(seed, size):
     r = random.Random(seed)
-    words = ["".join(r.choice("abcdefghijklmnop") for _ in range(r.randint(2, 9)))
-             for _ in range(400)]
-    out = []
-    total = 0
-    while total < size:
-        w = r.choice(words)
-        out.append(w)
-        total += len(w) + 1
-    return " ".join(out).encode()[:size]
+    words = r.sample(WORDS, 400)
+    out = " ".join(r.choices(words, k=size // 6 + 16))
+    while len(out) < size:
+        out += " " + r.choice(words)
+    return out[:size].encode()
 
 
 def busybox():
@@ -234,10 +238,10 @@ def big(seed):
         for d in range(12):
             base = "l%d/d%02d/" % (layer, d)
             t.dir(base)
-            for f in range(120):
+            for f in range(60):
                 t.add("%sf%03d.%s" % (base, f, r.choice(["py", "js", "h", "txt"])),
                       data=text("%s%d" % (seed, r.randint(0, 3000)), r.randint(0, 9000)))
-            t.add(base + "blob.so", data=r.randbytes(200000) + text(d, 700000))
+            t.add(base + "blob.so", data=r.randbytes(200000) + text(d, 400000))
         tars.append(t.bytes())
     return tars
 

@@ -59,7 +59,11 @@ stop_server() {
 }
 # Device numbers are not asked for by the client.
 local_walk() { python3 "$lib/treeimage.py" --no-xattrs "$1" | sed -E 's/^([^ ]+ [bc] .*) [0-9]+:[0-9]+$/\1 -/' | sort; }
-remote_walk() { inside timeout 120 "$BIN/tests/nfswalk" 127.0.0.1 "/cache/$1" | sort; }
+# libnfs itself reads link targets without their end, which ASan would not let pass.
+remote_walk() {
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:replace_str=0 \
+        inside timeout 120 "$BIN/tests/nfswalk" 127.0.0.1 "/cache/$1" | sort
+}
 compare() { # title
     remote_walk "chains/sha256/$chain" >"$T/remote" 2>"$T/remote.err"
     diff "$T/local" "$T/remote" >"$T/out" 2>&1 && [ -s "$T/remote" ]
