@@ -58,7 +58,8 @@ ok 'which import takes' lc --store "$T/other" import "oci:$T/named"
 is 'in full' "$(cut -d' ' -f1 "$T/out")" docker.io/team/app:v1
 lc export -q team/app:v1 oci-archive:-:x >"$T/stream.tar" 2>"$T/err"
 tap_report $? 'an archive to standard output'
-is 'has only the archive in it' "$(tail -c +1 "$T/stream.tar" | tar t | grep -c index.json)" 1
+ok 'a file' lc export team/app:v1 "oci-archive:$T/stream2.tar:x"
+ok 'has the very same bytes' cmp "$T/stream.tar" "$T/stream2.tar"
 lc export -q team/app:v1 oci-archive:- 2>"$T/err" | lc --store "$T/other" import oci-archive:- piped:v1 >"$T/out"
 tap_report $? 'import reads it from a pipe'
 ok 'once' lc export team/big:v1 "oci-archive:$T/one.tar"
@@ -79,6 +80,10 @@ ok 'is the same tar' cmp "$T/flat.tar" "$T/flat2.tar"
 fails_saying 1 'flatten' 'several layers are no tar' lc export team/app:v1 "tar:$T/x"
 ok '--json' lc export --json team/app:v1 "dir:$T/json"
 ok 'tells of each layer' jq -e '.[0].layers | length == 3 and all(.size > 0)' "$T/out"
+
+for i in 1 2 3 4; do lc export -q team/app:v1 "oci:$T/four:t$i" >/dev/null 2>>"$T/four.err" & done
+wait
+is 'four exports into one new layout' "$(jq '.manifests | length' "$T/four/index.json")$(cat "$T/four.err")" 4
 
 # ---- several platforms ----
 
