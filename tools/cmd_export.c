@@ -204,6 +204,14 @@ static json_t *json_exported(const struct exported *item)
 			 item->image.platform, "layers", layers);
 }
 
+/* Standard output is the archive itself. */
+static bool is_stream(const char *to)
+{
+	const char *path = strchr(to, ':');
+
+	return path && path[1] == '-' && (!path[2] || path[2] == ':');
+}
+
 static int print(const struct command_call *call, const struct exports *done,
 		 struct err *err)
 {
@@ -282,7 +290,7 @@ static int run(struct command_call *call, struct err *err)
 		rc = image_export(store, x, to, &o, &done, err);
 	if (rc)
 		return rc == -ERR_USAGE ? rc : err_wrap(err, "export '%s'", x);
-	return tar ? 0 : print(call, &done, err);
+	return tar || is_stream(to) ? 0 : print(call, &done, err);
 }
 
 const struct command cmd_export = {
@@ -300,10 +308,10 @@ const struct command cmd_export = {
 		"                             one layer (else --layer N or --flatten)\n"
 		"FILE '-' is standard output. All of DEST appears when it is complete.\n"
 		"\n"
-		"Prints 'NAME IMAGE-ID MANIFEST-DIGEST' for every image; a name of several\n"
-		"platforms is exported with all of them. Image ID and DiffIDs never change.\n"
-		"Where every layer can be had in the very form in which it came, neither does\n"
-		"the manifest; stderr says what became of each layer.",
+		"Prints 'NAME IMAGE-ID MANIFEST-DIGEST' for every image (not with '-'); a name\n"
+		"of several platforms is exported with all of them. Image ID and DiffIDs never\n"
+		"change. Where every layer can be had in the very form in which it came,\n"
+		"neither does the manifest; stderr says what became of each layer.",
 	.options = options,
 	.values_size = sizeof(struct export_options),
 	.min_args = 2,

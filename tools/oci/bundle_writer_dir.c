@@ -12,6 +12,7 @@
 
 #define INSIDE   ".layercache.part"
 #define NEW_FILE "new"
+#define TRIES    100 /* while others make the same directory */
 
 struct dir_writer {
 	struct bundle_writer base;
@@ -214,7 +215,8 @@ static int look(struct dir_writer *d, enum bundle_writer_mode mode, const char *
 	return io_lock(d->target, true, true, path, err);
 }
 
-static int take_stage(struct dir_writer *d, struct err *err)
+/* ERR_STALE: whoever had the collecting directory has given it the target's name. */
+static int take_stage(struct dir_writer *d, bool wait, struct err *err)
 {
 	struct stat a, b;
 	int rc = io_mkdir(AT_FDCWD, d->stage_path, 0777, err);
@@ -223,15 +225,51 @@ static int take_stage(struct dir_writer *d, struct err *err)
 		rc = io_open(AT_FDCWD, d->stage_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
 			     0, &d->stage, err);
 	if (!rc && d->target < 0)
-		rc = io_lock(d->stage, true, false, d->stage_path, err);
+		rc = io_lock(d->stage, true, wait, d->stage_path, err);
 	if (rc)
-		return rc;
+		return rc == -ERR_NOTFOUND
+			       ? err_set(err, ERR_STALE, "'%s' is gone", d->stage_path)
+			       : rc;
 	if (fstat(d->stage, &a) < 0 || stat(d->stage_path, &b) < 0 ||
 	    a.st_ino != b.st_ino)
-		return err_set(err, ERR_BUSY, "'%s' is in use by another process",
+		return err_set(err, ERR_STALE, "'%s' is in use by another process",
 			       d->stage_path);
 	d->taken = true;
-	return clear_at(d->stage, 2, err);
+	rc = clear_at(d->stage, 2, err);
+	/* Made since it was looked for, by one who had the lock before. */
+	if (!rc && d->target < 0 && !d->replace && access(d->base.path, F_OK) == 0)
+		rc = err_set(err, ERR_STALE, "'%s' is in use by another process",
+			     d->base.path);
+	return rc;
+}
+
+static int open_dir(struct dir_writer *d, enum bundle_writer_mode mode,
+		    const char *marker, struct err *err)
+{
+	const char *path = d->base.path;
+	int rc = look(d, mode, marker, err);
+
+	if (rc)
+		return rc;
+	if (asprintf(&d->stage_path, d->target < 0 ? "%s.part" : "%s/" INSIDE, path) <
+	    0) {
+		d->stage_path = NULL;
+		return err_nomem(err);
+	}
+	return take_stage(d, mode == BUNDLE_WRITER_ADD, err);
+}
+
+/* Undoes open_dir, to look again. */
+static void forget(struct dir_writer *d)
+{
+	if (d->taken)
+		unlinkat(AT_FDCWD, d->stage_path, AT_REMOVEDIR);
+	d->taken = false;
+	if (d->stage >= 0)
+		close(steal_fd(&d->stage));
+	if (d->target >= 0)
+		close(steal_fd(&d->target));
+	free(steal_ptr(&d->stage_path));
 }
 
 int bundle_writer_dir(const char *path, enum bundle_writer_mode mode, const char *marker,
@@ -252,15 +290,11 @@ int bundle_writer_dir(const char *path, enum bundle_writer_mode mode, const char
 	w->path = strndup(path, len);
 	if (!w->path)
 		return err_nomem(err);
-	rc = look(d, mode, marker, err);
-	if (rc)
-		return rc;
-	if (asprintf(&d->stage_path, d->target < 0 ? "%s.part" : "%s/" INSIDE, w->path) <
-	    0) {
-		d->stage_path = NULL;
-		return err_nomem(err);
+	rc = open_dir(d, mode, marker, err);
+	for (unsigned i = 0; i < TRIES && rc == -ERR_STALE; i++) {
+		forget(d);
+		rc = open_dir(d, mode, marker, err);
 	}
-	rc = take_stage(d, err);
 	if (!rc)
 		*ret = steal_ptr(&w);
 	return rc;
