@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "store/base/io.h"
+#include "store/perms.h"
 
 #define MAGIC     "LCSTAT01"
 #define DIRECTORY "statcache"
@@ -144,7 +145,7 @@ int stat_cache_open(struct store *s, const char *dir, struct stat_cache **ret,
 	buf_init(&c->fresh, STAT_CACHE_ENTRIES * sizeof(struct entry));
 	if (stat(dir, &st) < 0)
 		return err_sys(err, errno, "cannot stat '%s'", dir);
-	r = io_mkdir(store_dirfd(s), DIRECTORY, 0700, err);
+	r = perms_mkdir(store_dirfd(s), DIRECTORY, err);
 	if (r == 0)
 		r = io_open(store_dirfd(s), DIRECTORY, O_RDONLY | O_DIRECTORY, 0, &c->dir,
 			    err);
@@ -315,6 +316,8 @@ int stat_cache_save(struct stat_cache *c, struct err *err)
 	h.check = XXH3_64bits(bytes + sizeof(h), len - sizeof(h));
 	memcpy(bytes, &h, sizeof(h));
 	r = io_replace_file(c->dir, c->name, bytes, len, 0600, false, err);
+	if (r == 0)
+		r = perms_adopt(c->dir, c->name, err);
 	if (r == 0)
 		evict(c);
 	return r;
