@@ -145,6 +145,20 @@ int catalog_blob_each(struct catalog_txn *t, const struct digest *from,
 int catalog_image_each(struct catalog_txn *t, const struct digest *from,
 		       catalog_image_fn *each, void *arg, struct err *err) MUST_CHECK;
 
+/* ---- keys of build steps ---- */
+
+int catalog_key_get(struct catalog_txn *t, const struct digest *key,
+		    struct record_key *ret, struct err *err) MUST_CHECK;
+int catalog_key_put(struct catalog_txn *t, const struct record_key *key,
+		    struct err *err) MUST_CHECK;
+/* Missing is fine. */
+int catalog_key_remove(struct catalog_txn *t, const struct digest *key,
+		       struct err *err) MUST_CHECK;
+/* As catalog_layer_each. */
+typedef int catalog_key_fn(void *arg, const struct record_key *key, struct err *err);
+int catalog_key_each(struct catalog_txn *t, const struct digest *from,
+		     catalog_key_fn *each, void *arg, struct err *err) MUST_CHECK;
+
 /* ---- names ---- */
 
 /* ref->name and ref->targets live in *ret_memory, which the caller frees. */

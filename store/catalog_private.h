@@ -12,7 +12,7 @@
 #include "store/catalog.h"
 
 /* Of keys and values below and in the tables; another one means: rebuild. */
-#define CATALOG_LAYOUT 2
+#define CATALOG_LAYOUT 3
 
 enum catalog_table {
 	CATALOG_META, /* LMDB's main table */
@@ -24,6 +24,7 @@ enum catalog_table {
 	CATALOG_REFS,
 	CATALOG_TREES,
 	CATALOG_PACKS,
+	CATALOG_KEYS,
 	CATALOG_TABLES,
 };
 

@@ -136,6 +136,13 @@ static int on_ref(void *arg, const struct record_ref *ref, struct err *err)
 	return put(arg, &item, err);
 }
 
+static int on_key(void *arg, const struct record_key *key, struct err *err)
+{
+	const struct record_item item = {.type = RECORD_KEY, .key = *key};
+
+	return put(arg, &item, err);
+}
+
 int check_dump_packs(const struct check_ranges *ranges, struct buf *out, struct err *err)
 {
 	int r = 0;
@@ -177,7 +184,9 @@ static int put_all(struct dump *d, struct err *err)
 		r = catalog_blob_each(d->txn, NULL, on_blob, d, err);
 	if (r == 0)
 		r = catalog_image_each(d->txn, NULL, on_image, d, err);
-	return r < 0 ? r : catalog_ref_each(d->txn, NULL, on_ref, d, err);
+	if (r == 0)
+		r = catalog_ref_each(d->txn, NULL, on_ref, d, err);
+	return r < 0 ? r : catalog_key_each(d->txn, NULL, on_key, d, err);
 }
 
 int check_dump(struct catalog_txn *t, const struct check_ranges *ranges,

@@ -150,6 +150,30 @@ static int on_ref(void *arg, const struct record_ref *ref, struct err *err)
 	return r;
 }
 
+/* The parent may be gone: a key stands without the step before it. */
+static int on_key(void *arg, const struct record_key *key, struct err *err)
+{
+	char text[DIGEST_TEXT_SIZE], other[DIGEST_TEXT_SIZE];
+	struct record_chain chain;
+	struct record_image image;
+	struct links *l = arg;
+	bool missing;
+	int r = is_missing(catalog_chain_get(l->txn, &key->chainid, &chain, err),
+			   &missing);
+
+	digest_format(&key->key, text);
+	if (r == 0 && missing)
+		check_problem(l->report, "key %s: its chain %s is missing", text,
+			      digest_format(&key->chainid, other));
+	if (r < 0 || digest_is_zero(&key->manifest))
+		return r;
+	r = is_missing(catalog_image_get(l->txn, &key->manifest, &image, err), &missing);
+	if (r == 0 && missing)
+		check_problem(l->report, "key %s: its image %s is missing", text,
+			      digest_format(&key->manifest, other));
+	return r;
+}
+
 int check_links(struct catalog_txn *t, struct check_report *report,
 		struct check_counts *ret, struct err *err)
 {
@@ -164,6 +188,8 @@ int check_links(struct catalog_txn *t, struct check_report *report,
 		r = catalog_image_each(t, NULL, on_image, &l, err);
 	if (r == 0)
 		r = catalog_ref_each(t, NULL, on_ref, &l, err);
+	if (r == 0)
+		r = catalog_key_each(t, NULL, on_key, &l, err);
 	if (r == 0)
 		*ret = l.counts;
 	return r;

@@ -12,18 +12,19 @@ enum table {
 	BLOBS,
 	IMAGES,
 	REFS,
+	KEYS,
 };
 
 static const char *const table_names[] = {
 	[LAYERS] = "layer", [CHAINS] = "chain", [BLOBS] = "blob",
-	[IMAGES] = "image", [REFS] = "name",
+	[IMAGES] = "image", [REFS] = "name",    [KEYS] = "key",
 };
 
 struct row {
 	struct digest key; /* of a name its SHA-256 */
 	uint64_t mark;     /* of the record, tree number apart */
 	uint32_t number;
-	bool gone; /* a name that was removed */
+	bool gone; /* a name or key that was removed */
 	bool seen; /* in the catalog */
 };
 
@@ -140,6 +141,10 @@ static bool place_of(const struct record_item *item, enum table *ret, struct dig
 		*ret = REFS;
 		digest_of(item->ref.name, strlen(item->ref.name), key);
 		return true;
+	case RECORD_KEY:
+		*ret = KEYS;
+		*key = item->key.key;
+		return true;
 	default:
 		return false;
 	}
@@ -218,15 +223,20 @@ static int put_row(struct check_state *st, const struct record_item *item,
 			   &key, err);
 }
 
+static void remove_row(struct check_state *st, enum table table, const struct digest *key)
+{
+	struct row *row = find(&st->rows[table], key);
+
+	if (row)
+		row->gone = true;
+}
+
 static void remove_name(struct check_state *st, const char *name)
 {
 	struct digest key;
-	struct row *row;
 
 	digest_of(name, strlen(name), &key);
-	row = find(&st->rows[REFS], &key);
-	if (row)
-		row->gone = true;
+	remove_row(st, REFS, &key);
 }
 
 static int put_tree(struct check_state *st, const struct record_tree *item,
@@ -280,6 +290,9 @@ static int apply_item(void *arg, const struct record_item *item, struct err *err
 					item->pack.to, err);
 	case RECORD_UNREF:
 		remove_name(st, item->unref.name);
+		return 0;
+	case RECORD_UNKEY:
+		remove_row(st, KEYS, &item->unkey.key);
 		return 0;
 	case RECORD_TREE:
 		return put_tree(st, &item->tree, err);
@@ -408,6 +421,7 @@ COMPARE(chain, RECORD_CHAIN)
 COMPARE(blob, RECORD_BLOB)
 COMPARE(image, RECORD_IMAGE)
 COMPARE(ref, RECORD_REF)
+COMPARE(key, RECORD_KEY)
 
 static void tell_missing(struct comparison *c)
 {
@@ -524,6 +538,8 @@ int check_state_compare(struct check_state *st, struct catalog_txn *t,
 		r = catalog_image_each(t, NULL, on_image, &c, err);
 	if (r == 0)
 		r = catalog_ref_each(t, NULL, on_ref, &c, err);
+	if (r == 0)
+		r = catalog_key_each(t, NULL, on_key, &c, err);
 	if (r < 0)
 		return r;
 	tell_missing(&c);

@@ -84,6 +84,16 @@ static void put_ref(struct encoder *e, const struct record_ref *ref)
 	}
 }
 
+static void put_key(struct encoder *e, const struct record_key *key)
+{
+	put_digest(e, &key->key);
+	put_digest(e, &key->chainid);
+	put_digest(e, &key->manifest);
+	put_digest(e, &key->parent);
+	put_string(e, key->scope);
+	put_u64(e, (uint64_t)key->created);
+}
+
 static void put_payload(struct encoder *e, const struct record_item *item)
 {
 	switch (item->type) {
@@ -127,6 +137,12 @@ static void put_payload(struct encoder *e, const struct record_item *item)
 		return;
 	case RECORD_DROP:
 		put_digest(e, &item->drop.object);
+		return;
+	case RECORD_KEY:
+		put_key(e, &item->key);
+		return;
+	case RECORD_UNKEY:
+		put_digest(e, &item->unkey.key);
 		return;
 	}
 	e->r = err_set(e->err, ERR_FAILED, "no item has type %u", (unsigned)item->type);
@@ -228,6 +244,14 @@ static bool take_ref(struct cursor *c, struct arena *a, struct record_ref *ref)
 	return true;
 }
 
+static bool take_key(struct cursor *c, struct record_key *key)
+{
+	return take_digest(c, &key->key) && take_digest(c, &key->chainid) &&
+	       take_digest(c, &key->manifest) && take_digest(c, &key->parent) &&
+	       take_string(c, key->scope, sizeof(key->scope)) &&
+	       take_i64(c, &key->created);
+}
+
 static bool take_payload(struct cursor *c, struct arena *a, struct record_item *item)
 {
 	switch (item->type) {
@@ -263,6 +287,10 @@ static bool take_payload(struct cursor *c, struct arena *a, struct record_item *
 		       take_digest(c, &item->tree.sha256);
 	case RECORD_DROP:
 		return take_digest(c, &item->drop.object);
+	case RECORD_KEY:
+		return take_key(c, &item->key);
+	case RECORD_UNKEY:
+		return take_digest(c, &item->unkey.key);
 	}
 	return false;
 }

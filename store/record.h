@@ -24,6 +24,8 @@ enum record_type {
 	RECORD_UNREF = 7,
 	RECORD_TREE = 8,
 	RECORD_DROP = 9,
+	RECORD_KEY = 10,
+	RECORD_UNKEY = 11,
 };
 
 /* Frames [from, to) of a pack are durable: their tables belong to the catalog. */
@@ -115,6 +117,23 @@ struct record_drop {
 	struct digest object;
 };
 
+#define RECORD_KEY_SCOPE_MAX 255
+
+/* The result of a build step, by its cache digest: a chain, and the image that `run` made of
+ * it. A later one with the same key takes its place. */
+struct record_key {
+	struct digest key;
+	struct digest chainid;
+	struct digest manifest; /* zero: a chain without an image */
+	struct digest parent;   /* key of the step before; zero: none, or not by a key */
+	char scope[RECORD_KEY_SCOPE_MAX + 1]; /* "": none */
+	int64_t created; /* seconds since the epoch, when it was committed */
+};
+
+struct record_unkey {
+	struct digest key;
+};
+
 /* A decoded item; string pointers point into the decoded bytes or into `arena`. */
 struct record_item {
 	enum record_type type;
@@ -128,6 +147,8 @@ struct record_item {
 		struct record_unref unref;
 		struct record_tree tree;
 		struct record_drop drop;
+		struct record_key key;
+		struct record_unkey unkey;
 	};
 };
 

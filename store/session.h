@@ -91,7 +91,7 @@ int session_keep(struct session *s, const struct digest *d, struct err *err) MUS
 /* Adds an item for the commit; strings and arrays are copied. Thread-safe. RECORD_LAYER and
  * RECORD_CHAIN get their tree numbers at commit (`number` is ignored); layers, chains, blobs
  * and images that are there already are dropped; RECORD_REF that changes nothing is dropped
- * too. A layer added here replaces nothing but one that is damaged (LAYER_DAMAGED). */
+ * too, and so is RECORD_KEY (its time is set here). A layer added here replaces nothing but one that is damaged (LAYER_DAMAGED). */
 int session_add(struct session *s, const struct record_item *item,
 		struct err *err) MUST_CHECK;
 

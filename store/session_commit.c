@@ -49,6 +49,8 @@ static const struct digest *key_of(const struct record_item *item)
 		return &item->blob.blob;
 	case RECORD_IMAGE:
 		return &item->image.manifest;
+	case RECORD_KEY:
+		return &item->key.key;
 	default:
 		return NULL;
 	}
@@ -195,6 +197,21 @@ static int ref_state(struct catalog_txn *t, const struct record_item *item,
 	return 0;
 }
 
+static int key_state(struct catalog_txn *t, const struct record_key *key, bool *ret_known,
+		     struct err *err)
+{
+	struct record_key there;
+	int r = catalog_key_get(t, &key->key, &there, err);
+
+	if (r < 0 && r != -ERR_NOTFOUND)
+		return r;
+	*ret_known = r == 0 && digest_equal(&there.chainid, &key->chainid) &&
+		     digest_equal(&there.manifest, &key->manifest) &&
+		     digest_equal(&there.parent, &key->parent) &&
+		     strcmp(there.scope, key->scope) == 0;
+	return 0;
+}
+
 /* Whether the item would change nothing. */
 static int is_known(struct catalog_txn *t, const struct record_item *item, bool *ret,
 		    struct err *err)
@@ -223,6 +240,8 @@ static int is_known(struct catalog_txn *t, const struct record_item *item, bool 
 	case RECORD_REF:
 	case RECORD_UNREF:
 		return ref_state(t, item, ret, err);
+	case RECORD_KEY:
+		return key_state(t, &item->key, ret, err);
 	default:
 		*ret = false;
 		return 0;
@@ -260,6 +279,8 @@ static int add_item(struct commit *c, struct record_item *item, struct err *err)
 		item->layer.created = time(NULL);
 	} else if (item->type == RECORD_CHAIN) {
 		item->chain.number = store_commit_number(c);
+	} else if (item->type == RECORD_KEY) {
+		item->key.created = time(NULL);
 	}
 	return store_commit_add(c, item, err);
 }

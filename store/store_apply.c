@@ -232,6 +232,10 @@ int store_apply_item(struct store_apply *a, const struct record_item *item,
 		break;
 	case RECORD_DROP:
 		return catalog_object_remove(a->txn, &item->drop.object, err);
+	case RECORD_KEY:
+		return catalog_key_put(a->txn, &item->key, err);
+	case RECORD_UNKEY:
+		return catalog_key_remove(a->txn, &item->unkey.key, err);
 	}
 	/* About something whose own record was lost: only after a salvage. */
 	return r == -ERR_NOTFOUND && a->skip_damage ? 0 : r;

@@ -22,6 +22,7 @@ Chain = namedtuple("Chain", "parent diffid number")
 Blob = namedtuple("Blob", "diffid size compression")
 Image = namedtuple("Image", "config chain platform")
 Ref = namedtuple("Ref", "index created targets")
+Key = namedtuple("Key", "chain manifest parent scope created")
 Tree = namedtuple("Tree", "kind id version sha256 stale")
 
 
@@ -139,7 +140,7 @@ class State:
     def __init__(self):
         self.contents = []  # in order: ranges of packs (PACK), digests (DROP)
         self.layers, self.chains, self.blobs, self.images = {}, {}, {}, {}
-        self.names, self.trees = {}, {}
+        self.names, self.trees, self.keys = {}, {}, {}
         self.generation = 0
         self.next_number = 1
 
@@ -196,6 +197,13 @@ class State:
         need(name, "an UNREF item has no name")
         self.names.pop(name, None)
 
+    def key(self, c):
+        key = c.digest()
+        self.keys[key] = Key(c.digest(), c.digest(), c.digest(), c.string(255), c.one("q"))
+
+    def unkey(self, c):
+        self.keys.pop(c.digest(), None)
+
     def tree(self, c):
         number, superseded, version = c.take("III")
         sha256 = c.digest()
@@ -214,7 +222,8 @@ class State:
     def ranges(self):
         return [x for x in self.contents if isinstance(x, tuple)]
 
-    ITEMS = {1: pack, 2: layer, 3: chain, 4: blob, 5: image, 6: ref, 7: unref, 8: tree, 9: drop}
+    ITEMS = {1: pack, 2: layer, 3: chain, 4: blob, 5: image, 6: ref, 7: unref, 8: tree, 9: drop,
+             10: key, 11: unkey}
 
     def record(self, items):
         c = Cursor(items)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads a store by store/FORMAT.md alone: no catalog, no code of the program.
 
-usage: reader.py STORE list              layers, chains, blobs, images, names, trees, packs
+usage: reader.py STORE list              layers, chains, blobs, images, names, keys, trees, packs
        reader.py STORE tar DIFFID        the layer's tar, on stdout
        reader.py STORE cat SHA256        an object's content, on stdout
        reader.py STORE tree ID|FILE      a layer's tree image (from its pack), a chain's
@@ -43,6 +43,9 @@ def cmd_list(store):
         need(not r.targets or r.targets[0][0] in s.images, "name '%s' leads to no image" % name)
         image = s.images[r.targets[0][0]] if r.targets else Image(NONE, NONE, "")
         print("name %s %s %s" % (name, text(image.config), text(image.chain)))
+    for d, k in sorted(s.keys.items()):
+        need(k.chain in s.chains, "key %s leads to no chain" % text(d))
+        print("key %s %s %s %s %s" % (text(d), text(k.chain), text(k.manifest), text(k.parent), k.scope or "-"))
     for n, t in sorted(s.trees.items()):
         print("tree %d %s %s %d %s%s" % (n, t.kind, text(t.id), t.version, text(t.sha256),
                                          " stale" if t.stale else ""))

@@ -94,6 +94,7 @@ static inline void import_image(const char *name, uint64_t seed, struct image *r
 {
 	struct record_ref_target target = {.platform = "linux/amd64"};
 	struct record_item image = {.type = RECORD_IMAGE}, ref = {.type = RECORD_REF};
+	struct record_item key = {.type = RECORD_KEY, .key.scope = "test"};
 	struct session *s = NULL;
 	char text[64];
 
@@ -125,6 +126,10 @@ static inline void import_image(const char *name, uint64_t seed, struct image *r
 	ret->manifest = target.manifest = image.image.manifest;
 	ref.ref = (struct record_ref){.name = name, .count = 1, .targets = &target};
 	assert_ok(session_add(s, &ref, err));
+	key.key.chainid = ret->chain;
+	key.key.manifest = ret->manifest;
+	digest_of(name, strlen(name), &key.key.key);
+	assert_ok(session_add(s, &key, err));
 	assert_ok(session_commit(s, err));
 }
 

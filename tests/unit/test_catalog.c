@@ -171,6 +171,43 @@ static void layers_chains_blobs_and_images_come_back(void **state)
 	catalog_abort(t);
 }
 
+static int count_key(void *arg, const struct record_key *key, struct err *e)
+{
+	(void)e;
+	assert_string_equal(key->scope, "ci");
+	++*(int *)arg;
+	return 0;
+}
+
+static void keys_come_back_and_go(void **state)
+{
+	struct digest a = numbered(1), b = numbered(2);
+	struct record_key key = {a, b, {{0}}, b, "ci", 7};
+	struct catalog_txn *t = begin(true);
+	int count = 0;
+
+	(void)state;
+	assert_int_equal(catalog_key_get(t, &a, &key, &err), -ERR_NOTFOUND);
+	ok(catalog_key_remove(t, &a, &err));
+	ok(catalog_key_put(t, &key, &err));
+	key.chainid = a; /* the last one stands */
+	ok(catalog_key_put(t, &key, &err));
+	key.key = b;
+	ok(catalog_key_put(t, &key, &err));
+	ok(catalog_commit(t, &err));
+	t = begin(true);
+	ok(catalog_key_get(t, &a, &key, &err));
+	assert_true(digest_equal(&key.chainid, &a));
+	assert_true(digest_equal(&key.parent, &b));
+	assert_int_equal(key.created, 7);
+	ok(catalog_key_each(t, NULL, count_key, &count, &err));
+	assert_int_equal(count, 2);
+	ok(catalog_key_remove(t, &a, &err));
+	assert_int_equal(catalog_key_get(t, &a, &key, &err), -ERR_NOTFOUND);
+	ok(catalog_key_get(t, &b, &key, &err));
+	catalog_abort(t);
+}
+
 static int expect_names(void *arg, const struct record_ref *ref, struct err *e)
 {
 	const char ***next = arg;
@@ -436,6 +473,7 @@ int main(void)
 		T(objects_are_found_and_the_first_place_stays),
 		T(objects_are_found_by_a_prefix),
 		T(layers_chains_blobs_and_images_come_back),
+		T(keys_come_back_and_go),
 		T(names_come_in_byte_order_from_anywhere),
 		T(names_of_full_length_are_kept_apart),
 		T(trees_packs_and_the_mark_come_back),

@@ -54,7 +54,7 @@ static const struct record_ref_target targets[2] = {
 	{.manifest.bytes = {4}, .platform = ""},
 };
 
-static struct record_item items[8];
+static struct record_item items[10];
 
 static int make_items(void **state)
 {
@@ -84,6 +84,9 @@ static int make_items(void **state)
 		.ref = {"docker.io/library/app:latest", a, 2, targets, 1700000000}};
 	items[6] = (struct record_item){.type = RECORD_UNREF, .unref = {"x"}};
 	items[7] = (struct record_item){.type = RECORD_TREE, .tree = {3, 2, 1, b}};
+	items[8] = (struct record_item){.type = RECORD_KEY,
+					.key = {a, b, c, a, "scope", -1}};
+	items[9] = (struct record_item){.type = RECORD_UNKEY, .unkey = {c}};
 	return 0;
 }
 

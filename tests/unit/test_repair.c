@@ -63,6 +63,14 @@ static int list_tree(void *arg, const struct catalog_tree *tree, struct err *err
 			  tree->version, digest_format(&tree->sha256, text));
 }
 
+static int list_key(void *arg, const struct record_key *key, struct err *err)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	return buf_printf(arg, err, "key %s %s %lld\n", digest_format(&key->key, text),
+			  key->scope, (long long)key->created);
+}
+
 static void describe(struct buf *out)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
@@ -73,6 +81,7 @@ static void describe(struct buf *out)
 	assert_ok(catalog_chain_each(t, NULL, list_chain, out, err));
 	assert_ok(catalog_image_each(t, NULL, list_image, out, err));
 	assert_ok(catalog_ref_each(t, NULL, list_ref, out, err));
+	assert_ok(catalog_key_each(t, NULL, list_key, out, err));
 	assert_ok(catalog_tree_each(t, list_tree, out, err));
 	assert_ok(buf_append_u8(out, 0, err));
 }
