@@ -55,6 +55,7 @@ prepare() { # suite
     rm -rf --one-file-system "$root"
     mkdir -p "$root" && tar -C "$root" -xpf "$dir/$1.tar" || return 1
     cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null
+    ln -sf ../proc/self/mounts "$root/etc/mtab" # as every booted Debian has
     # How to reach the mirror is the machine's business, not the distribution's.
     apt-config dump | grep -E '^Acquire::[a-z]*::Proxy' >"$root/etc/apt/apt.conf.d/90proxy"
     source=$root/root/fresh-clone

@@ -19,8 +19,12 @@ for _ in $(seq 50); do
 done
 inside ip link set lo up
 
+# Later versions want CAP_SYS_RESOURCE unless told otherwise; earlier ones do not know the word.
+flusher=
+! grep -rqsi allow_set_io_flusher_fail "$peer/usr/lib" || flusher='allow_set_io_flusher_fail = true;'
 cat >"$T/ganesha.conf" <<C
 NFS_CORE_PARAM {
+    $flusher
     Protocols = 4; Enable_UDP = false; Enable_NLM = false; Enable_RQUOTA = false;
     Plugins_Dir = "$(dirname "$(find "$peer" -name libfsalvfs.so)")";
 }
