@@ -127,6 +127,16 @@ int catalog_blob_put(struct catalog_txn *t, const struct record_blob *blob,
 int catalog_image_put(struct catalog_txn *t, const struct record_image *image,
 		      struct err *err) MUST_CHECK;
 
+/* Missing is fine. */
+int catalog_layer_remove(struct catalog_txn *t, const struct digest *diffid,
+			 struct err *err) MUST_CHECK;
+int catalog_chain_remove(struct catalog_txn *t, const struct digest *chainid,
+			 struct err *err) MUST_CHECK;
+int catalog_blob_remove(struct catalog_txn *t, const struct digest *blob,
+			struct err *err) MUST_CHECK;
+int catalog_image_remove(struct catalog_txn *t, const struct digest *manifest,
+			 struct err *err) MUST_CHECK;
+
 /* Each in digest order, starting at the first one >= FROM (NULL: the first). EACH returns
  * < 0 to stop with an error, > 0 to stop without; the value is returned. */
 typedef int catalog_layer_fn(void *arg, const struct record_layer *layer,
@@ -194,6 +204,10 @@ int catalog_tree_get(struct catalog_txn *t, uint32_t number, struct catalog_tree
 int catalog_tree_put(struct catalog_txn *t, const struct catalog_tree *tree,
 		     struct err *err) MUST_CHECK;
 
+/* Missing is fine. */
+int catalog_tree_remove(struct catalog_txn *t, uint32_t number,
+			struct err *err) MUST_CHECK;
+
 /* By number. */
 typedef int catalog_tree_fn(void *arg, const struct catalog_tree *tree, struct err *err);
 int catalog_tree_each(struct catalog_txn *t, catalog_tree_fn *each, void *arg,
@@ -204,6 +218,12 @@ int catalog_pack_get(struct catalog_txn *t, uint32_t number, uint64_t *ret_lengt
 		     struct err *err) MUST_CHECK;
 int catalog_pack_put(struct catalog_txn *t, uint32_t number, uint64_t length,
 		     struct err *err) MUST_CHECK;
+/* The pack is gone: only its number stays, so that it is not given again. The functions here
+ * do not show it any more, except for the one below. */
+int catalog_pack_remove(struct catalog_txn *t, uint32_t number,
+			struct err *err) MUST_CHECK;
+/* The highest number that any pack has or had; 0: none. */
+int catalog_pack_last(struct catalog_txn *t, uint32_t *ret, struct err *err) MUST_CHECK;
 typedef int catalog_pack_fn(void *arg, uint32_t number, uint64_t length, struct err *err);
 int catalog_pack_each(struct catalog_txn *t, catalog_pack_fn *each, void *arg,
 		      struct err *err) MUST_CHECK;

@@ -12,6 +12,9 @@
 
 #define TREE_SIZE 70
 
+/* In place of a pack's length. */
+#define PACK_IS_GONE UINT64_MAX
+
 static int get(struct catalog_txn *t, enum catalog_table table, const void *key,
 	       size_t key_len, MDB_val *ret)
 {
@@ -36,6 +39,18 @@ static int put(struct catalog_txn *t, enum catalog_table table, const void *key,
 		return catalog_error(rc, "cannot write", err);
 	memcpy(v.mv_data, value, value_len);
 	return 0;
+}
+
+static int remove_key(struct catalog_txn *t, enum catalog_table table, const void *key,
+		      size_t key_len, struct err *err)
+{
+	uint8_t copy[REF_KEY_MAX];
+	MDB_val k = {key_len, copy};
+	int rc;
+
+	memcpy(copy, key, key_len);
+	rc = mdb_del(t->mdb, t->env->tables[table], &k, NULL);
+	return rc && rc != MDB_NOTFOUND ? catalog_error(rc, "cannot remove", err) : 0;
 }
 
 /* Calls EACH with every value from KEY on until it returns something but 0. */
@@ -153,7 +168,7 @@ static int put_item(struct catalog_txn *t, enum catalog_table table, const void 
 	return r < 0 ? r : put(t, table, key, key_len, value.data, value.len, err);
 }
 
-/* Each kind's get, put and each. */
+/* Each kind's get, put, remove and each. */
 #define ITEM_TABLE(kind, TABLE, TYPE, key) \
 	int catalog_##kind##_get(struct catalog_txn *t, const struct digest *d, \
 				 struct record_##kind *ret, struct err *err) \
@@ -172,6 +187,12 @@ static int put_item(struct catalog_txn *t, enum catalog_table table, const void 
 		const struct record_item item = {.type = TYPE, .kind = *it}; \
 \
 		return put_item(t, TABLE, it->key.bytes, DIGEST_SIZE, &item, err); \
+	} \
+\
+	int catalog_##kind##_remove(struct catalog_txn *t, const struct digest *d, \
+				    struct err *err) \
+	{ \
+		return remove_key(t, TABLE, d->bytes, DIGEST_SIZE, err); \
 	} \
 \
 	struct each_##kind { \
@@ -393,6 +414,14 @@ int catalog_tree_put(struct catalog_txn *t, const struct catalog_tree *tree,
 	return put(t, CATALOG_TREES, key, sizeof(key), value, sizeof(value), err);
 }
 
+int catalog_tree_remove(struct catalog_txn *t, uint32_t number, struct err *err)
+{
+	uint8_t key[4];
+
+	number_key(number, key);
+	return remove_key(t, CATALOG_TREES, key, sizeof(key), err);
+}
+
 struct each_tree {
 	catalog_tree_fn *each;
 	void *arg;
@@ -433,11 +462,11 @@ int catalog_pack_get(struct catalog_txn *t, uint32_t number, uint64_t *ret_lengt
 
 	number_key(number, key);
 	rc = get(t, CATALOG_PACKS, key, sizeof(key), &value);
-	if (rc == MDB_NOTFOUND)
-		return err_set(err, ERR_NOTFOUND, "nothing of pack %08x is committed",
-			       number);
 	if (rc == 0 && value.mv_size != 8)
 		rc = MDB_CORRUPTED;
+	if (rc == MDB_NOTFOUND || (rc == 0 && get_le64(value.mv_data) == PACK_IS_GONE))
+		return err_set(err, ERR_NOTFOUND, "nothing of pack %08x is committed",
+			       number);
 	if (rc)
 		return catalog_error(rc, "cannot look up a pack", err);
 	*ret_length = get_le64(value.mv_data);
@@ -454,6 +483,30 @@ int catalog_pack_put(struct catalog_txn *t, uint32_t number, uint64_t length,
 	return put(t, CATALOG_PACKS, key, sizeof(key), value, sizeof(value), err);
 }
 
+int catalog_pack_remove(struct catalog_txn *t, uint32_t number, struct err *err)
+{
+	return catalog_pack_put(t, number, PACK_IS_GONE, err);
+}
+
+int catalog_pack_last(struct catalog_txn *t, uint32_t *ret, struct err *err)
+{
+	MDB_val key, value;
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(t->mdb, t->env->tables[CATALOG_PACKS], &cursor);
+
+	if (rc)
+		return catalog_error(rc, "cannot look up a pack", err);
+	rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+	*ret = 0;
+	if (rc == 0 && key.mv_size == 4) {
+		memcpy(ret, key.mv_data, 4);
+		*ret = be32toh(*ret);
+	}
+	mdb_cursor_close(cursor);
+	return rc && rc != MDB_NOTFOUND ? catalog_error(rc, "cannot look up a pack", err)
+					: 0;
+}
+
 struct each_pack {
 	catalog_pack_fn *each;
 	void *arg;
@@ -467,6 +520,8 @@ static int each_one_pack(void *arg, const MDB_val *key, const MDB_val *value,
 
 	if (key->mv_size != 4 || value->mv_size != 8)
 		return catalog_error(MDB_CORRUPTED, "cannot list the packs", err);
+	if (get_le64(value->mv_data) == PACK_IS_GONE)
+		return 0;
 	memcpy(&number, key->mv_data, 4);
 	return e->each(e->arg, be32toh(number), get_le64(value->mv_data), err);
 }

@@ -189,6 +189,31 @@ static int put_all(struct dump *d, struct err *err)
 	return r < 0 ? r : catalog_key_each(d->txn, NULL, on_key, d, err);
 }
 
+/* Numbers that were given once are not given again, whatever had them. */
+static int put_highest(struct dump *d, struct err *err)
+{
+	struct record_item item = {.type = RECORD_GONE};
+	struct catalog_mark mark;
+	uint64_t length;
+	uint32_t last;
+	int r = catalog_mark_get(d->txn, &mark, err);
+
+	if (r == 0 && mark.next_number > d->next) {
+		d->next = mark.next_number;
+		item.gone.number = d->next - 1;
+		r = put(d, &item, err);
+	}
+	if (r == 0)
+		r = catalog_pack_last(d->txn, &last, err);
+	if (r < 0 || last == 0)
+		return r;
+	r = catalog_pack_get(d->txn, last, &length, err);
+	if (r != -ERR_NOTFOUND)
+		return r;
+	item = (struct record_item){.type = RECORD_PACK_GONE, .pack_gone.pack = last};
+	return put(d, &item, err);
+}
+
 int check_dump(struct catalog_txn *t, const struct check_ranges *ranges,
 	       const struct digest_map *dropped, struct buf *out, uint32_t *ret_next,
 	       struct err *err)
@@ -203,6 +228,8 @@ int check_dump(struct catalog_txn *t, const struct check_ranges *ranges,
 		r = put_drops(&d, dropped, err);
 	if (r == 0)
 		r = put_all(&d, err);
+	if (r == 0)
+		r = put_highest(&d, err);
 	digest_map_release(&d.layers);
 	digest_map_release(&d.chains);
 	if (r == 0)

@@ -84,6 +84,8 @@ void check_ranges_release(struct check_ranges *r);
 /* Empty ranges are ignored. */
 int check_ranges_add(struct check_ranges *r, uint32_t pack, uint64_t from, uint64_t to,
 		     struct err *err) MUST_CHECK;
+/* Takes away all of a pack. */
+void check_ranges_remove(struct check_ranges *r, uint32_t pack);
 /* Puts them in order, none touching another. The functions below need that. */
 void check_ranges_settle(struct check_ranges *r);
 bool check_ranges_have(const struct check_ranges *r, uint32_t pack, uint64_t off);

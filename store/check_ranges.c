@@ -37,6 +37,16 @@ void check_ranges_settle(struct check_ranges *r)
 	r->count = kept;
 }
 
+void check_ranges_remove(struct check_ranges *r, uint32_t pack)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (r->items[i].pack != pack)
+			r->items[kept++] = r->items[i];
+	r->count = kept;
+}
+
 /* A store that is committed to a thousand times in turn has few ranges once these are
  * joined, so that is tried before the array grows. */
 static int make_room(struct check_ranges *r, struct err *err)

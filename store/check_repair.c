@@ -258,12 +258,15 @@ int check_repair(struct store *s, check_problem_fn *told, void *arg,
 		 struct repair_result *ret, struct err *err)
 {
 	struct repair p = {.store = s};
+	auto_fd int gc_lock = -1;
 	int r;
 
 	if (!s->writable)
 		return err_set(err, ERR_FAILED, "the store '%s' is open read-only",
 			       s->path);
-	r = store_lock(s, err);
+	r = store_gc_lock(s, false, &gc_lock, err);
+	if (r == 0)
+		r = store_lock(s, err);
 	if (r < 0)
 		return r;
 	check_report_init(&p.told, told, arg);

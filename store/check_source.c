@@ -42,6 +42,8 @@ static int on_item(void *arg, const struct record_item *item, struct err *err)
 	if (item->type == RECORD_DROP &&
 	    digest_map_find(&src->dropped, &item->drop.object) < 0)
 		return digest_map_add(&src->dropped, &item->drop.object, &i, err);
+	if (item->type == RECORD_PACK_GONE && reading->ranges)
+		check_ranges_remove(&src->ranges, item->pack_gone.pack);
 	if (item->type == RECORD_PACK && reading->ranges)
 		return check_ranges_add(&src->ranges, item->pack.pack, item->pack.from,
 					item->pack.to, err);

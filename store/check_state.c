@@ -24,7 +24,7 @@ struct row {
 	struct digest key; /* of a name its SHA-256 */
 	uint64_t mark;     /* of the record, tree number apart */
 	uint32_t number;
-	bool gone; /* a name or key that was removed */
+	bool gone; /* removed again */
 	bool seen; /* in the catalog */
 };
 
@@ -35,6 +35,7 @@ struct tree_row {
 	uint32_t version;
 	uint8_t owner;
 	bool stale;
+	bool gone; /* what it belonged to is gone */
 	bool seen;
 };
 
@@ -205,6 +206,8 @@ static int put_row(struct check_state *st, const struct record_item *item,
 	if (r < 0)
 		return r;
 	row = p;
+	if (row->gone)
+		fresh = true;
 	row->gone = false;
 	/* The first record of a chain stays, of anything else the last. */
 	if (fresh || table != CHAINS)
@@ -223,12 +226,21 @@ static int put_row(struct check_state *st, const struct record_item *item,
 			   &key, err);
 }
 
-static void remove_row(struct check_state *st, enum table table, const struct digest *key)
+static void remove_row(struct check_state *st, enum table table, const struct digest *id)
 {
-	struct row *row = find(&st->rows[table], key);
+	struct row *row = find(&st->rows[table], id);
+	struct tree_row *tree;
+	struct digest key;
 
-	if (row)
-		row->gone = true;
+	if (!row || row->gone)
+		return;
+	row->gone = true;
+	if (table != LAYERS && table != CHAINS)
+		return;
+	tree_key(row->number, &key);
+	tree = find(&st->trees, &key);
+	if (tree)
+		tree->gone = true;
 }
 
 static void remove_name(struct check_state *st, const char *name)
@@ -278,6 +290,28 @@ static int put_tree(struct check_state *st, const struct record_tree *item,
 	return r;
 }
 
+static void put_gone(struct check_state *st, const struct record_gone *g)
+{
+	if (g->number)
+		raise_number(st, g->number);
+	switch (g->kind) {
+	case GONE_LAYER:
+		remove_row(st, LAYERS, &g->id);
+		return;
+	case GONE_CHAIN:
+		remove_row(st, CHAINS, &g->id);
+		return;
+	case GONE_BLOB:
+		remove_row(st, BLOBS, &g->id);
+		return;
+	case GONE_IMAGE:
+		remove_row(st, IMAGES, &g->id);
+		return;
+	default:
+		return;
+	}
+}
+
 static int apply_item(void *arg, const struct record_item *item, struct err *err)
 {
 	struct check_state *st = arg;
@@ -293,6 +327,12 @@ static int apply_item(void *arg, const struct record_item *item, struct err *err
 		return 0;
 	case RECORD_UNKEY:
 		remove_row(st, KEYS, &item->unkey.key);
+		return 0;
+	case RECORD_GONE:
+		put_gone(st, &item->gone);
+		return 0;
+	case RECORD_PACK_GONE:
+		check_ranges_remove(&st->ranges, item->pack_gone.pack);
 		return 0;
 	case RECORD_TREE:
 		return put_tree(st, &item->tree, err);
@@ -336,6 +376,8 @@ int check_state_read(struct check_state *st, struct journal *j, uint64_t until,
 
 static int add_range(void *arg, const struct record_item *item, struct err *err)
 {
+	if (item->type == RECORD_PACK_GONE)
+		check_ranges_remove(arg, item->pack_gone.pack);
 	if (item->type != RECORD_PACK)
 		return 0;
 	return check_ranges_add(arg, item->pack.pack, item->pack.from, item->pack.to,
@@ -451,7 +493,7 @@ static int on_tree(void *arg, const struct catalog_tree *tree, struct err *err)
 	(void)err;
 	tree_key(tree->number, &key);
 	row = find(&c->state->trees, &key);
-	if (!row) {
+	if (!row || row->gone) {
 		check_problem(c->report,
 			      "catalog: tree %u is there, but not in the journal",
 			      tree->number);
@@ -473,7 +515,7 @@ static void tell_missing_trees(struct comparison *c)
 	for (uint32_t i = 0; i < m->count; i++) {
 		const struct tree_row *row = digest_map_entry(m, i);
 
-		if (!row->seen)
+		if (!row->seen && !row->gone)
 			check_problem(c->report, "catalog: tree %u is missing",
 				      get_le32(row->key.bytes));
 	}

@@ -184,10 +184,14 @@ int check_verify(struct store *s, const struct check_options *options,
 		 struct err *err)
 {
 	struct verify v = {.store = s, .options = *options};
+	auto_fd int gc_lock = -1;
 	int r;
 
 	if (!s->catalog)
 		return err_set(err, ERR_CORRUPT, "the catalog is missing or unusable");
+	r = store_gc_lock(s, true, &gc_lock, err);
+	if (r < 0)
+		return r;
 	check_report_init(&v.report, problem, arg);
 	check_state_init(&v.state);
 	r = run(&v, ret, err);

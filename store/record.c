@@ -144,6 +144,14 @@ static void put_payload(struct encoder *e, const struct record_item *item)
 	case RECORD_UNKEY:
 		put_digest(e, &item->unkey.key);
 		return;
+	case RECORD_GONE:
+		put_u32(e, item->gone.kind);
+		put_u32(e, item->gone.number);
+		put_digest(e, &item->gone.id);
+		return;
+	case RECORD_PACK_GONE:
+		put_u32(e, item->pack_gone.pack);
+		return;
 	}
 	e->r = err_set(e->err, ERR_FAILED, "no item has type %u", (unsigned)item->type);
 }
@@ -252,6 +260,13 @@ static bool take_key(struct cursor *c, struct record_key *key)
 	       take_i64(c, &key->created);
 }
 
+static bool take_gone(struct cursor *c, struct record_gone *g)
+{
+	return cursor_le32(c, &g->kind) && cursor_le32(c, &g->number) &&
+	       take_digest(c, &g->id) && g->kind <= GONE_IMAGE &&
+	       (g->kind != GONE_NUMBER || digest_is_zero(&g->id));
+}
+
 static bool take_payload(struct cursor *c, struct arena *a, struct record_item *item)
 {
 	switch (item->type) {
@@ -291,6 +306,10 @@ static bool take_payload(struct cursor *c, struct arena *a, struct record_item *
 		return take_key(c, &item->key);
 	case RECORD_UNKEY:
 		return take_digest(c, &item->unkey.key);
+	case RECORD_GONE:
+		return take_gone(c, &item->gone);
+	case RECORD_PACK_GONE:
+		return cursor_le32(c, &item->pack_gone.pack) && item->pack_gone.pack;
 	}
 	return false;
 }

@@ -26,6 +26,8 @@ enum record_type {
 	RECORD_DROP = 9,
 	RECORD_KEY = 10,
 	RECORD_UNKEY = 11,
+	RECORD_GONE = 12,
+	RECORD_PACK_GONE = 13,
 };
 
 /* Frames [from, to) of a pack are durable: their tables belong to the catalog. */
@@ -134,6 +136,28 @@ struct record_unkey {
 	struct digest key;
 };
 
+enum gone_kind {
+	GONE_NUMBER = 0, /* only says how far tree numbers have been given */
+	GONE_LAYER = 1,
+	GONE_CHAIN = 2,
+	GONE_BLOB = 3,
+	GONE_IMAGE = 4,
+};
+
+/* gc: this layer, chain, blob or image is not there any more. NUMBER: the tree number it had
+ * (0: none). It, and every lower one, is never given again. */
+struct record_gone {
+	uint32_t kind; /* enum gone_kind */
+	uint32_t number;
+	struct digest id; /* zero for GONE_NUMBER */
+};
+
+/* gc: all that was in this pack is not there any more, unless another pack has it. Its number
+ * is never used again. */
+struct record_pack_gone {
+	uint32_t pack;
+};
+
 /* A decoded item; string pointers point into the decoded bytes or into `arena`. */
 struct record_item {
 	enum record_type type;
@@ -149,6 +173,8 @@ struct record_item {
 		struct record_drop drop;
 		struct record_key key;
 		struct record_unkey unkey;
+		struct record_gone gone;
+		struct record_pack_gone pack_gone;
 	};
 };
 

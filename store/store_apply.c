@@ -80,16 +80,70 @@ static int read_tables(struct store_apply *a, const struct record_pack *p,
 	return r;
 }
 
+static bool is_gone_later(const struct store_apply *a, uint32_t pack)
+{
+	struct digest key;
+
+	if (!a->packs_gone)
+		return false;
+	store_apply_pack_key(pack, &key);
+	return digest_map_find(a->packs_gone, &key) >= 0;
+}
+
 static int apply_pack(struct store_apply *a, const struct record_pack *p, struct err *err)
 {
 	uint64_t length;
-	int r = a->objects_known ? 0 : read_tables(a, p, err);
+	int r;
 
+	if (is_gone_later(a, p->pack))
+		return 0;
+	r = a->objects_known ? 0 : read_tables(a, p, err);
 	if (r == 0)
 		r = catalog_pack_get(a->txn, p->pack, &length, err);
 	if (r == -ERR_NOTFOUND || (r == 0 && length < p->to))
 		r = catalog_pack_put(a->txn, p->pack, p->to, err);
 	return r;
+}
+
+void store_apply_pack_key(uint32_t pack, struct digest *ret)
+{
+	*ret = (struct digest){0};
+	put_le32(ret->bytes, pack);
+}
+
+static int forget_frame(void *arg, const struct pack_place *at,
+			const struct pack_frame *f, struct err *err)
+{
+	struct store_apply *a = arg;
+	int r = 0;
+
+	for (uint32_t i = 0; i < f->count && r == 0; i++) {
+		struct object_place place;
+		struct pack_entry entry;
+
+		pack_frame_entry(f, i, &entry);
+		r = catalog_object_get(a->txn, &entry.digest, &place, NULL);
+		if (r == 0 && place.frame.pack == at->pack)
+			r = catalog_object_remove(a->txn, &entry.digest, err);
+		else if (r == -ERR_NOTFOUND)
+			r = 0;
+	}
+	return r;
+}
+
+/* The file is there until the commit has come this far. A catalog made anew has nothing of
+ * the pack. */
+static int apply_pack_gone(struct store_apply *a, uint32_t pack, struct err *err)
+{
+	uint64_t length;
+	int r = catalog_pack_get(a->txn, pack, &length, err);
+
+	if (r == 0)
+		r = pack_scan(a->store->packs, pack, 0, length, false, true, forget_frame,
+			      NULL, a, err);
+	if (r == -ERR_NOTFOUND)
+		r = 0;
+	return r < 0 ? r : catalog_pack_remove(a->txn, pack, err);
 }
 
 /* ---- layers, chains, trees ---- */
@@ -205,6 +259,40 @@ static int apply_tree(struct catalog_txn *t, const struct record_tree *item,
 	return catalog_tree_put(t, &tree, err);
 }
 
+/* Whatever had the number before it is gone too, so only the present one is looked up. */
+static int forget_tree(struct catalog_txn *t, int found, uint32_t number, struct err *err)
+{
+	if (found == -ERR_NOTFOUND)
+		return 0;
+	return found < 0 ? found : catalog_tree_remove(t, number, err);
+}
+
+static int apply_gone(struct catalog_txn *t, const struct record_gone *g, struct err *err)
+{
+	struct record_layer layer = {0};
+	struct record_chain chain = {0};
+	int r = g->number ? raise_number(t, g->number, err) : 0;
+
+	if (r < 0)
+		return r;
+	switch (g->kind) {
+	case GONE_LAYER:
+		r = catalog_layer_get(t, &g->id, &layer, err);
+		r = forget_tree(t, r, layer.number, err);
+		return r < 0 ? r : catalog_layer_remove(t, &g->id, err);
+	case GONE_CHAIN:
+		r = catalog_chain_get(t, &g->id, &chain, err);
+		r = forget_tree(t, r, chain.number, err);
+		return r < 0 ? r : catalog_chain_remove(t, &g->id, err);
+	case GONE_BLOB:
+		return catalog_blob_remove(t, &g->id, err);
+	case GONE_IMAGE:
+		return catalog_image_remove(t, &g->id, err);
+	default:
+		return 0;
+	}
+}
+
 /* ---- all ---- */
 
 int store_apply_item(struct store_apply *a, const struct record_item *item,
@@ -236,6 +324,10 @@ int store_apply_item(struct store_apply *a, const struct record_item *item,
 		return catalog_key_put(a->txn, &item->key, err);
 	case RECORD_UNKEY:
 		return catalog_key_remove(a->txn, &item->unkey.key, err);
+	case RECORD_GONE:
+		return apply_gone(a->txn, &item->gone, err);
+	case RECORD_PACK_GONE:
+		return apply_pack_gone(a, item->pack_gone.pack, err);
 	}
 	/* About something whose own record was lost: only after a salvage. */
 	return r == -ERR_NOTFOUND && a->skip_damage ? 0 : r;

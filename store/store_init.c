@@ -62,6 +62,7 @@ static bool is_expected(const char *name)
 					    "journal",
 					    "catalog",
 					    STORE_LOCK_FILE,
+					    STORE_GC_LOCK_FILE,
 					    STORE_PACKS_DIR,
 					    STORE_TREES_DIR};
 	static const char *const beginnings[] = {"journal.tmp-",
@@ -120,10 +121,14 @@ static int make_parts(int dirfd, const char *path, struct err *err)
 {
 	struct journal *journal = NULL;
 	struct catalog *catalog = NULL;
+	auto_fd int gc_lock = -1;
 	int r = perms_mkdir(dirfd, STORE_PACKS_DIR, err);
 
 	if (r == 0)
 		r = perms_mkdir(dirfd, STORE_TREES_DIR, err);
+	if (r == 0)
+		r = perms_create(dirfd, STORE_GC_LOCK_FILE, O_RDONLY, &gc_lock, NULL,
+				 err);
 	if (r == 0)
 		r = journal_open(dirfd, true, true, &journal, err);
 	if (r == 0)

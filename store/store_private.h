@@ -8,10 +8,12 @@
 
 #include <pthread.h>
 
+#include "store/digest_map.h"
 #include "store/store.h"
 
 #define STORE_VERSION_FILE "version"
 #define STORE_LOCK_FILE    "lock"
+#define STORE_GC_LOCK_FILE "gc.lock"
 #define STORE_PACKS_DIR    "packs"
 #define STORE_TREES_DIR    "trees"
 
@@ -32,6 +34,12 @@ struct store {
 int store_lock(struct store *s, struct err *err) MUST_CHECK;
 void store_unlock(struct store *s);
 
+/* ---- store_gc_lock.c ---- */
+
+/* Keeps gc out (SHARED; verify), or all but this (gc, repair). Waits. Closing *RET_FD lets go.
+ * A store without the lock's file is read without: *RET_FD -1. */
+int store_gc_lock(struct store *s, bool shared, int *ret_fd, struct err *err) MUST_CHECK;
+
 /* ---- store_gate.c ---- */
 
 /* Reads `version`. ERR_NOTFOUND: no store; ERR_FAILED: a newer one. */
@@ -49,8 +57,14 @@ struct store_apply {
 	struct catalog_txn *txn;
 	bool objects_known; /* tables of packs need not be read */
 	bool skip_damage;   /* go on behind damaged frames */
-	uint64_t objects;   /* counts those that were put */
+	/* Packs that a later item says are gone: what they had does not count, as it may come
+	 * again from the pack that took their place. NULL: none. */
+	const struct digest_map *packs_gone;
+	uint64_t objects; /* counts those that were put */
 };
+
+/* A pack's number as a key of PACKS_GONE. */
+void store_apply_pack_key(uint32_t pack, struct digest *ret);
 
 int store_apply_item(struct store_apply *a, const struct record_item *item,
 		     struct err *err) MUST_CHECK;

@@ -97,21 +97,60 @@ static int check_seq(const struct replay *p, uint64_t least, struct err *err)
 		       (unsigned long long)p->mark.seq, (unsigned long long)least);
 }
 
+/* ---- packs that are gone in the end ---- */
+
+static int note_gone(void *arg, const struct record_item *item, struct err *err)
+{
+	struct digest_map *gone = arg;
+	struct digest key;
+	uint32_t i;
+
+	if (item->type != RECORD_PACK_GONE)
+		return 0;
+	store_apply_pack_key(item->pack_gone.pack, &key);
+	return digest_map_find(gone, &key) >= 0 ? 0 : digest_map_add(gone, &key, &i, err);
+}
+
+static int note_record(void *arg, uint64_t seq, const uint8_t *items, size_t len,
+		       uint64_t end, struct err *err)
+{
+	(void)seq;
+	(void)end;
+	return record_decode(items, len, note_gone, arg, err);
+}
+
+static int find_gone(struct store *s, const struct store_recover_options *o,
+		     struct digest_map *gone, struct err *err)
+{
+	uint64_t end, seq;
+
+	if (o->items)
+		return record_decode(o->items->data, o->items->len, note_gone, gone, err);
+	return journal_replay(s->journal, journal_start(), 0, note_record, gone, &end,
+			      &seq, err);
+}
+
 static int fill_catalog(struct store *s, struct catalog *building,
 			const struct store_recover_options *o, struct err *err)
 {
+	struct digest_map gone;
 	struct replay p = {
-		.apply = {.store = s, .skip_damage = true},
+		.apply = {.store = s, .skip_damage = true, .packs_gone = &gone},
 		.building = building,
 	};
-	int r = catalog_begin(building, true, &p.apply.txn, err);
+	int r;
 
+	digest_map_init(&gone, sizeof(struct digest));
+	r = find_gone(s, o, &gone, err);
+	if (r == 0)
+		r = catalog_begin(building, true, &p.apply.txn, err);
 	if (r == 0 && o->items)
 		r = apply_record(&p, o->seq, o->items->data, o->items->len, 0, err);
 	else if (r == 0)
 		r = replay(&p, err);
 	if (r == 0)
 		r = check_seq(&p, o->least_seq, err);
+	digest_map_release(&gone);
 	if (r < 0) {
 		catalog_abort(p.apply.txn);
 		return r;

@@ -219,11 +219,29 @@ class State:
         owner[old.id] = owner[old.id]._replace(number=number)
         self.raise_number(number)
 
+    def gone(self, c):
+        kind, number = c.take("II")
+        digest = c.digest()
+        need(kind <= 4 and (kind or digest == NONE), "a GONE item is of no kind")
+        self.raise_number(number)
+        if kind in (1, 2):
+            owner = self.layers if kind == 1 else self.chains
+            thing = owner.pop(digest, None)
+            if thing:
+                self.trees.pop(thing.number, None)
+        elif kind:
+            (self.blobs if kind == 3 else self.images).pop(digest, None)
+
+    def pack_gone(self, c):
+        number = c.one("I")
+        need(number, "there is no pack 0")
+        self.contents = [x for x in self.contents if isinstance(x, bytes) or x[0] != number]
+
     def ranges(self):
         return [x for x in self.contents if isinstance(x, tuple)]
 
     ITEMS = {1: pack, 2: layer, 3: chain, 4: blob, 5: image, 6: ref, 7: unref, 8: tree, 9: drop,
-             10: key, 11: unkey}
+             10: key, 11: unkey, 12: gone, 13: pack_gone}
 
     def record(self, items):
         c = Cursor(items)

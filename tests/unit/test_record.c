@@ -54,7 +54,7 @@ static const struct record_ref_target targets[2] = {
 	{.manifest.bytes = {4}, .platform = ""},
 };
 
-static struct record_item items[10];
+static struct record_item items[12];
 
 static int make_items(void **state)
 {
@@ -87,6 +87,8 @@ static int make_items(void **state)
 	items[8] = (struct record_item){.type = RECORD_KEY,
 					.key = {a, b, c, a, "scope", -1}};
 	items[9] = (struct record_item){.type = RECORD_UNKEY, .unkey = {c}};
+	items[10] = (struct record_item){.type = RECORD_GONE, .gone = {GONE_CHAIN, 9, a}};
+	items[11] = (struct record_item){.type = RECORD_PACK_GONE, .pack_gone = {7}};
 	return 0;
 }
 
