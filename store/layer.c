@@ -15,19 +15,30 @@ void layer_release(struct layer *l)
 		buf_release(&l->tree);
 }
 
+static int get_record(struct store *s, const struct digest *diffid,
+		      struct record_layer *ret, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	int r = catalog_begin(store_catalog(s), false, &t, err);
+
+	return r < 0 ? r : catalog_layer_get(t, diffid, ret, err);
+}
+
+/* Between the look at where the recipe is and its first byte gc may have moved it. */
 int layer_open(struct store *s, struct objects *o, const struct digest *diffid,
 	       struct stream **ret, struct record_layer *ret_record, struct err *err)
 {
-	auto_catalog_txn struct catalog_txn *t = NULL;
-	struct record_layer record;
-	int r = catalog_begin(store_catalog(s), false, &t, err);
+	struct record_layer record, again;
+	int r = get_record(s, diffid, &record, err);
 
-	if (r == 0)
-		r = catalog_layer_get(t, diffid, &record, err);
-	catalog_abort(
-		steal_ptr(&t)); /* before the pack is read: transactions are short */
-	if (r == 0)
+	if (r < 0)
+		return r;
+	r = recipe_open(s, o, &record.recipe, ret, err);
+	if (r == -ERR_NOTFOUND && get_record(s, diffid, &again, NULL) == 0 &&
+	    again.recipe.pack != record.recipe.pack) {
+		record = again;
 		r = recipe_open(s, o, &record.recipe, ret, err);
+	}
 	if (r == 0 && ret_record)
 		*ret_record = record;
 	return r;

@@ -145,6 +145,12 @@ void pack_writer_abort(struct pack_writer *w)
 	pack_writer_close(w);
 }
 
+void pack_writer_remove(struct pack_writer *w)
+{
+	unlinkat(w->dirfd, w->name, 0);
+	pack_writer_close(w);
+}
+
 uint32_t pack_writer_number(const struct pack_writer *w)
 {
 	return w->number;

@@ -50,6 +50,9 @@ void pack_writer_close(struct pack_writer *w);
  * created by this writer and has nothing committed is removed. */
 void pack_writer_abort(struct pack_writer *w);
 
+/* Removes the pack: nothing of it is committed any more. Frees the writer. */
+void pack_writer_remove(struct pack_writer *w);
+
 /* Writes the file header of a pack anew (repair): nothing else of it is touched. */
 int pack_mend_header(int packs_dirfd, uint32_t number, struct err *err) MUST_CHECK;
 
@@ -75,6 +78,13 @@ struct packs;
  * 512 descriptors are kept open. */
 int packs_new(int packs_dirfd, struct packs **ret, struct err *err) MUST_CHECK;
 void packs_free(struct packs *p); /* NULL is ignored */
+
+/* Opens a pack, so that what is in it can be read even if gc removes it soon. */
+void packs_warm(struct packs *p, uint32_t number);
+
+/* Closes packs that were removed and are not being read, so that their space is given back.
+ * For processes that live long. */
+void packs_drop_removed(struct packs *p);
 
 /* A decoded view of frame bytes in memory; the pointers point into these bytes. */
 struct pack_frame {

@@ -57,29 +57,42 @@ static bool is_removed(int fd)
 	return fstat(fd, &st) < 0 || st.st_nlink == 0;
 }
 
-static bool slot_hit(const struct pack_slot *slot, uint32_t number)
+static bool slot_has(const struct pack_slot *slot, uint32_t number)
 {
-	return slot->fd >= 0 && slot->number == number && !is_removed(slot->fd);
+	return slot->fd >= 0 && slot->number == number;
+}
+
+/* With the lock. *RET_FD is set if the slot is in use for another file. */
+static int fill_slot(struct packs *p, struct pack_slot *slot, uint32_t number,
+		     int *ret_fd, struct err *err)
+{
+	char name[PACK_NAME_SIZE];
+	int r;
+
+	pack_name(number, name);
+	r = io_open(p->dirfd, name, O_RDONLY, 0, ret_fd, err);
+	/* gc has removed it: a recipe that is being read still leads there. */
+	if (r == -ERR_NOTFOUND && slot_has(slot, number))
+		return 0;
+	if (r == 0 && slot->users == 0) {
+		if (slot->fd >= 0)
+			close(slot->fd);
+		*slot = (struct pack_slot){.fd = *ret_fd, .number = number};
+		*ret_fd = -1;
+	}
+	return r;
 }
 
 int packs_acquire(struct packs *p, uint32_t number, struct pack_handle *ret,
 		  struct err *err)
 {
 	struct pack_slot *slot = &p->slots[number % SLOTS];
-	char name[PACK_NAME_SIZE];
 	auto_fd int fd = -1;
 	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
-	if (!slot_hit(slot, number)) {
-		pack_name(number, name);
-		r = io_open(p->dirfd, name, O_RDONLY, 0, &fd, err);
-		if (r == 0 && slot->users == 0) {
-			if (slot->fd >= 0)
-				close(slot->fd);
-			*slot = (struct pack_slot){.fd = steal_fd(&fd), .number = number};
-		}
-	}
+	if (!slot_has(slot, number) || is_removed(slot->fd))
+		r = fill_slot(p, slot, number, &fd, err);
 	if (r == 0 && fd >= 0) {
 		*ret = (struct pack_handle){.fd = steal_fd(&fd)};
 	} else if (r == 0) {
@@ -88,6 +101,28 @@ int packs_acquire(struct packs *p, uint32_t number, struct pack_handle *ret,
 	}
 	pthread_mutex_unlock(&p->lock);
 	return r;
+}
+
+void packs_warm(struct packs *p, uint32_t number)
+{
+	struct pack_handle h;
+
+	if (packs_acquire(p, number, &h, NULL) == 0)
+		packs_release(p, &h);
+}
+
+void packs_drop_removed(struct packs *p)
+{
+	pthread_mutex_lock(&p->lock);
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct pack_slot *slot = &p->slots[i];
+
+		if (slot->fd < 0 || slot->users || !is_removed(slot->fd))
+			continue;
+		close(slot->fd);
+		slot->fd = -1;
+	}
+	pthread_mutex_unlock(&p->lock);
 }
 
 void packs_release(struct packs *p, struct pack_handle *h)

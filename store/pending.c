@@ -17,12 +17,15 @@ struct pending {
 	pthread_mutex_t lock;
 	struct digest_map map; /* of struct catalog_object; place.frame.len 0: not yet */
 	struct catalog *catalog;
+	struct pins *pins; /* may be NULL */
 	struct catalog_txn *reader;
+	uint64_t reader_state; /* of pins, when it began */
 	unsigned lookups;
 	int64_t reader_began;
 };
 
-int pending_new(struct catalog *c, struct pending **ret, struct err *err)
+int pending_new(struct catalog *c, struct pins *pins, struct pending **ret,
+		struct err *err)
 {
 	struct pending *p = calloc(1, sizeof(*p));
 
@@ -31,6 +34,7 @@ int pending_new(struct catalog *c, struct pending **ret, struct err *err)
 	pthread_mutex_init(&p->lock, NULL);
 	digest_map_init(&p->map, sizeof(struct catalog_object));
 	p->catalog = c;
+	p->pins = pins;
 	*ret = p;
 	return 0;
 }
@@ -59,20 +63,22 @@ static void end_reader(struct pending *p)
 	p->reader = NULL;
 }
 
-static int look_in_catalog(struct pending *p, const struct digest *d,
-			   enum object_kind *ret_kind, struct err *err)
+static int look_once(struct pending *p, const struct digest *d, uint64_t state,
+		     enum object_kind *ret_kind, struct err *err)
 {
 	struct object_place place;
 	int r;
 
-	if (p->reader && (++p->lookups >= READER_LOOKUPS_MAX ||
-			  coarse_now() - p->reader_began > READER_AGE_MAX_NS))
+	if (p->reader &&
+	    (++p->lookups >= READER_LOOKUPS_MAX || p->reader_state != state ||
+	     coarse_now() - p->reader_began > READER_AGE_MAX_NS))
 		end_reader(p);
 	if (!p->reader) {
 		r = catalog_begin(p->catalog, false, &p->reader, err);
 		if (r < 0)
 			return r;
 		p->reader_began = coarse_now();
+		p->reader_state = state;
 		p->lookups = 0;
 	}
 	/* Absence is the normal case and needs no text; a failure is asked for again. */
@@ -81,6 +87,23 @@ static int look_in_catalog(struct pending *p, const struct digest *d,
 		r = catalog_object_get(p->reader, d, &place, err);
 	if (r == 0)
 		*ret_kind = place.kind;
+	return r;
+}
+
+/* What is found stays there: see pins.h. */
+static int look_in_catalog(struct pending *p, const struct digest *d,
+			   enum object_kind *ret_kind, struct err *err)
+{
+	uint64_t state = 0;
+	int r;
+
+	if (!p->pins)
+		return look_once(p, d, state, ret_kind, err);
+	do {
+		r = pins_note(p->pins, d, &state, err);
+		if (r == 0)
+			r = look_once(p, d, state, ret_kind, err);
+	} while (r == 0 && !pins_hold(p->pins, state));
 	return r;
 }
 

@@ -10,10 +10,13 @@
 #define STORE_PENDING_H
 
 #include "store/catalog.h"
+#include "store/pins.h"
 
 struct pending;
 
-int pending_new(struct catalog *c, struct pending **ret, struct err *err) MUST_CHECK;
+/* PINS: where it is noted what is looked for; may be NULL. Borrowed. */
+int pending_new(struct catalog *c, struct pins *pins, struct pending **ret,
+		struct err *err) MUST_CHECK;
 void pending_free(struct pending *p); /* NULL is ignored */
 
 /* Whose content it is from now on. */

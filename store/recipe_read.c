@@ -39,6 +39,26 @@ static void steps_release(struct steps *p)
 	buf_release(&p->segment_bytes);
 }
 
+/* gc may move the recipe while it is read; what is open can be read on. */
+static void warm_packs(struct steps *p)
+{
+	struct recipe_index all = p->index;
+	uint32_t last = 0;
+	uint64_t at, end;
+	bool more = true;
+
+	while (more) {
+		struct pack_place place;
+
+		if (recipe_index_next(&all, &place, &at, &end, &more, NULL) < 0)
+			return; /* told when it is read */
+		if (more && place.pack != last)
+			packs_warm(p->packs, place.pack);
+		if (more)
+			last = place.pack;
+	}
+}
+
 /* Zeroed before; steps_release in any case. */
 static int steps_open(struct steps *p, struct store *s, const struct pack_place *index,
 		      struct err *err)
@@ -55,6 +75,8 @@ static int steps_open(struct steps *p, struct store *s, const struct pack_place 
 	if (r == 0)
 		r = recipe_index_open(&p->index, p->index_bytes.data, p->index_bytes.len,
 				      err);
+	if (r == 0)
+		warm_packs(p);
 	return r;
 }
 

@@ -70,6 +70,7 @@ int session_begin(struct store *store, const struct session_options *options,
 		  struct session **ret, struct err *err)
 {
 	auto_session struct session *s = calloc(1, sizeof(*s));
+	static const struct digest nothing;
 	int r;
 
 	if (!s)
@@ -81,7 +82,11 @@ int session_begin(struct store *store, const struct session_options *options,
 	if (!store_writable(store))
 		return err_set(err, ERR_FAILED, "the store '%s' is open for reading only",
 			       store_path(store));
-	r = pending_new(store_catalog(store), &s->pending, err);
+	r = pins_new(store, &s->pins, err);
+	if (r == 0)
+		r = pins_note(s->pins, &nothing, &s->pins_state, err);
+	if (r == 0)
+		r = pending_new(store_catalog(store), s->pins, &s->pending, err);
 	if (r == 0)
 		r = groups_new(queue_group, s, &s->groups, err);
 	if (r == 0)
@@ -97,6 +102,7 @@ void session_free(struct session *s)
 	workers_free(s->workers); /* first: its jobs use all the rest */
 	groups_free(s->groups);
 	pending_free(s->pending);
+	pins_free(s->pins);
 	session_pack_free_encoders(s);
 	session_commit_free_items(s);
 	pthread_mutex_destroy(&s->pack_lock);

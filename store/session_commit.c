@@ -147,11 +147,21 @@ void session_commit_free_items(struct session *s)
 	free(s->documents);
 }
 
+static int get_layer(struct session *s, const struct digest *diffid,
+		     struct record_layer *ret, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *txn = NULL;
+	int r = catalog_begin(store_catalog(s->store), false, &txn, err);
+
+	return r < 0 ? r : catalog_layer_get(txn, diffid, ret, err);
+}
+
+/* A layer of the store that was found stays there: see pins.h. */
 int session_layer_get(struct session *s, const struct digest *diffid,
 		      struct record_layer *ret, struct err *err)
 {
-	auto_catalog_txn struct catalog_txn *txn = NULL;
 	const struct record_item *item;
+	uint64_t state;
 	int r;
 
 	pthread_mutex_lock(&s->lock);
@@ -161,8 +171,12 @@ int session_layer_get(struct session *s, const struct digest *diffid,
 	pthread_mutex_unlock(&s->lock);
 	if (item)
 		return 0;
-	r = catalog_begin(store_catalog(s->store), false, &txn, err);
-	return r < 0 ? r : catalog_layer_get(txn, diffid, ret, err);
+	do {
+		r = pins_note(s->pins, diffid, &state, err);
+		if (r == 0)
+			r = get_layer(s, diffid, ret, err);
+	} while (r == 0 && !pins_hold(s->pins, state));
+	return r;
 }
 
 /* ---- committing ---- */
@@ -254,7 +268,7 @@ static int is_known(struct catalog_txn *t, const struct record_item *item, bool 
 	return 0;
 }
 
-static int add_packs(struct session *s, struct commit *c, struct err *err)
+int session_commit_packs(struct session *s, struct commit *c, struct err *err)
 {
 	int r = 0;
 
@@ -285,6 +299,79 @@ static int add_item(struct commit *c, struct record_item *item, struct err *err)
 	return store_commit_add(c, item, err);
 }
 
+/* ---- what gc may have taken away ---- */
+
+/* R: of the look into the catalog. */
+static int need(const struct session *s, int r, enum record_type type,
+		const struct digest *key, const char *what, struct err *err)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	if (r != -ERR_NOTFOUND || find_item(s, type, key))
+		return r == -ERR_NOTFOUND ? 0 : r;
+	return err_set(err, ERR_BUSY, "%s %s was removed by gc meanwhile; try again",
+		       what, digest_format(key, text));
+}
+
+static int need_layer(const struct session *s, struct catalog_txn *t,
+		      const struct digest *d, struct err *err)
+{
+	struct record_layer there;
+
+	return need(s, catalog_layer_get(t, d, &there, err), RECORD_LAYER, d, "layer",
+		    err);
+}
+
+static int need_chain(const struct session *s, struct catalog_txn *t,
+		      const struct digest *d, struct err *err)
+{
+	struct record_chain there;
+
+	if (digest_is_zero(d))
+		return 0;
+	return need(s, catalog_chain_get(t, d, &there, err), RECORD_CHAIN, d, "chain",
+		    err);
+}
+
+static int need_targets(const struct session *s, struct catalog_txn *t,
+			const struct record_ref *ref, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < ref->count && r == 0; i++) {
+		const struct digest *d = &ref->targets[i].manifest;
+		struct record_image there;
+
+		r = need(s, catalog_image_get(t, d, &there, err), RECORD_IMAGE, d,
+			 "image", err);
+	}
+	return r;
+}
+
+/* Content and layers that were found are noted and stay (pins.h); whatever else an item
+ * stands on is looked for once more if a gc has run since the session began. */
+static int check_links(const struct session *s, struct catalog_txn *t,
+		       const struct record_item *item, struct err *err)
+{
+	int r;
+
+	if (pins_hold(s->pins, s->pins_state))
+		return 0;
+	switch (item->type) {
+	case RECORD_CHAIN:
+		r = need_chain(s, t, &item->chain.parent, err);
+		return r < 0 ? r : need_layer(s, t, &item->chain.diffid, err);
+	case RECORD_BLOB:
+		return need_layer(s, t, &item->blob.diffid, err);
+	case RECORD_IMAGE:
+		return need_chain(s, t, &item->image.chainid, err);
+	case RECORD_REF:
+		return need_targets(s, t, &item->ref, err);
+	default:
+		return 0;
+	}
+}
+
 struct publish {
 	struct session *session;
 	bool any; /* something was added to the commit */
@@ -312,15 +399,17 @@ static int publish_items(struct commit *c, void *arg, struct err *err)
 	/* Known things whose documents were lost get them back. */
 	r = lacks_documents(s, store_commit_txn(c), &publish->any, err);
 	if (r == 0 && publish->any)
-		r = add_packs(s, c, err);
+		r = session_commit_packs(s, c, err);
 	for (size_t i = 0; i < s->item_count && r == 0; i++) {
 		bool known = false;
 
 		r = is_known(store_commit_txn(c), &s->items[i].item, &known, err);
+		if (r == 0 && !known)
+			r = check_links(s, store_commit_txn(c), &s->items[i].item, err);
 		if (r < 0 || known)
 			continue;
 		if (!publish->any)
-			r = add_packs(s, c, err);
+			r = session_commit_packs(s, c, err);
 		publish->any = true;
 		if (r == 0)
 			r = add_item(c, &s->items[i].item, err);
@@ -355,7 +444,7 @@ static int find_outcome(struct commit *c, void *arg, struct err *err)
 
 /* Cuts the packs back if the record is surely not there. If that cannot be told they stay
  * as they are: bytes beyond the committed length are harmless, missing ones are not. */
-static int settle(struct session *s, const struct err *failure, struct err *err)
+int session_commit_settle(struct session *s, const struct err *failure, struct err *err)
 {
 	struct outcome outcome = {.session = s};
 	int r = store_commit(s->store, find_outcome, &outcome, NULL, 0, NULL);
@@ -381,7 +470,7 @@ static int publish_all(struct session *s, struct err *err)
 		return r;
 	r = store_commit(s->store, publish_items, &publish, objects, count, &failure);
 	if (r < 0)
-		return settle(s, &failure, err);
+		return session_commit_settle(s, &failure, err);
 	if (publish.any)
 		session_pack_close(s);
 	return 0;

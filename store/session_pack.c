@@ -68,7 +68,6 @@ void session_pack_free_encoders(struct session *s)
 struct search {
 	struct session *session;
 	struct pack_writer *writer;
-	uint32_t last; /* highest number seen */
 };
 
 /* A pack that is taken, gone or too short is somebody else's business. */
@@ -83,7 +82,6 @@ static int try_pack(void *arg, uint32_t number, uint64_t length, struct err *err
 	int dirfd = store_packs_dirfd(search->session->store);
 	int r;
 
-	search->last = number;
 	if (search->writer || length >= PACK_SIZE_TARGET)
 		return 0;
 	r = pack_writer_open(dirfd, number, length, false, &search->writer, err);
@@ -94,9 +92,12 @@ static int find_pack(struct commit *c, void *arg, struct err *err)
 {
 	struct search *search = arg;
 	int dirfd = store_packs_dirfd(search->session->store);
+	uint32_t last = 0;
 	int r = catalog_pack_each(store_commit_txn(c), try_pack, search, err);
 
-	for (uint32_t n = search->last; r == 0 && !search->writer;) {
+	if (r == 0)
+		r = catalog_pack_last(store_commit_txn(c), &last, err);
+	for (uint32_t n = last; r == 0 && !search->writer;) {
 		if (n++ == UINT32_MAX)
 			return err_set(err, ERR_FAILED, "no pack number is left");
 		r = pack_writer_open(dirfd, n, 0, true, &search->writer, err);
@@ -136,11 +137,21 @@ static int current_pack(struct session *s, struct pack_writer **ret, struct err 
 
 	pthread_mutex_lock(&s->pack_lock);
 	last = s->pack_count ? &s->packs[s->pack_count - 1] : NULL;
-	if (!last || pack_writer_length(last->writer) >= PACK_SIZE_TARGET)
+	if (!last ||
+	    (!s->pack_settled && pack_writer_length(last->writer) >= PACK_SIZE_TARGET))
 		r = take_pack(s, err);
 	if (r == 0)
 		*ret = s->packs[s->pack_count - 1].writer;
 	pthread_mutex_unlock(&s->pack_lock);
+	return r;
+}
+
+int session_pack_settle_on(struct session *s, struct err *err)
+{
+	struct pack_writer *writer;
+	int r = current_pack(s, &writer, err);
+
+	s->pack_settled = r == 0;
 	return r;
 }
 
@@ -169,6 +180,23 @@ int session_pack_append(struct session *s, enum pack_frame_type type,
 	return r;
 }
 
+int session_pack_copy(struct session *s, const struct pack_frame *f,
+		      struct pack_place *ret, struct err *err)
+{
+	auto_free struct pack_entry *table = calloc(f->count + 1, sizeof(*table));
+	struct pack_writer *writer;
+	int r;
+
+	if (!table)
+		return err_nomem(err);
+	for (uint32_t i = 0; i < f->count; i++)
+		pack_frame_entry(f, i, &table[i]);
+	r = current_pack(s, &writer, err);
+	return r < 0 ? r
+		     : pack_append(writer, f->type, f->method, table, f->count, f->body,
+				   f->stored_len, f->raw_len, ret, err);
+}
+
 int session_pack_sync(struct session *s, struct err *err)
 {
 	int r = 0;
@@ -178,10 +206,17 @@ int session_pack_sync(struct session *s, struct err *err)
 	return r;
 }
 
+/* One that nothing was appended to is as it was in either case. */
 static void drop_packs(struct session *s, void (*drop)(struct pack_writer *w))
 {
-	for (size_t i = 0; i < s->pack_count; i++)
-		drop(s->packs[i].writer);
+	for (size_t i = 0; i < s->pack_count; i++) {
+		struct session_pack *p = &s->packs[i];
+
+		if (pack_writer_length(p->writer) == p->from)
+			pack_writer_abort(p->writer);
+		else
+			drop(p->writer);
+	}
 	free(s->packs);
 	s->packs = NULL;
 	s->pack_count = 0;

@@ -35,6 +35,8 @@ struct session {
 	int level;
 	struct workers *workers;
 	struct groups *groups;
+	struct pins *pins;
+	uint64_t pins_state; /* when the session began */
 	struct pending *pending;
 
 	/* Set once, by whoever fails first; FAILURE is complete when FAILED is seen. */
@@ -51,6 +53,7 @@ struct session {
 	pthread_mutex_t pack_lock;
 	struct session_pack *packs; /* the last one is appended to */
 	size_t pack_count;
+	bool pack_settled; /* no other pack is taken, however long this one gets */
 };
 
 /* ---- session.c ---- */
@@ -79,6 +82,14 @@ void session_free(struct session *s);
 int session_pack_append(struct session *s, enum pack_frame_type type,
 			const struct pack_entry *table, uint32_t count, const void *data,
 			size_t len, struct pack_place *ret, struct err *err) MUST_CHECK;
+
+/* The same for a frame of another pack, as it was read. */
+int session_pack_copy(struct session *s, const struct pack_frame *f,
+		      struct pack_place *ret, struct err *err) MUST_CHECK;
+
+/* Takes a pack now, for all that is still to come: the store lock may then be held while
+ * frames are appended. */
+int session_pack_settle_on(struct session *s, struct err *err) MUST_CHECK;
 
 int session_pack_sync(struct session *s, struct err *err) MUST_CHECK;
 /* Both leave the session without packs: CLOSE keeps what was appended, ABORT cuts it. */
@@ -114,5 +125,13 @@ int session_chunks_finish(struct session_chunks *c, const struct digest *d, uint
 /* ---- session_commit.c ---- */
 
 void session_commit_free_items(struct session *s);
+
+/* Adds PACK items for all that was appended. */
+int session_commit_packs(struct session *s, struct commit *c, struct err *err) MUST_CHECK;
+
+/* After a store_commit that failed with FAILURE: 0 if it has happened all the same. The packs
+ * are closed or cut back. */
+int session_commit_settle(struct session *s, const struct err *failure,
+			  struct err *err) MUST_CHECK;
 
 #endif

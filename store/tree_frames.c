@@ -97,12 +97,11 @@ static int piece_get(struct reader *p, struct pack_place *at, bool first, struct
 	return buf_append(out, b + TREE_FRAME_HEADER, (size_t)len, err);
 }
 
-int tree_frames_get(struct packs *packs, const struct pack_place *at, struct buf *out,
-		    struct err *err)
+static int read_all(struct packs *packs, const struct pack_place *at, struct buf *out,
+		    tree_frames_fn *each, void *arg, struct err *err)
 {
 	struct reader p = {.packs = packs};
 	struct pack_place place = *at;
-	size_t before = out->len;
 	bool more = true;
 	int r;
 
@@ -111,12 +110,36 @@ int tree_frames_get(struct packs *packs, const struct pack_place *at, struct buf
 	buf_init(&p.scratch, 2 * (size_t)PACK_BODY_MAX);
 	buf_init(&p.body, PACK_BODY_MAX);
 	r = codec_new(&p.codec, err);
-	for (bool first = true; r == 0 && more; first = false)
-		r = piece_get(&p, &place, first, out, &more, err);
+	for (bool first = true; r == 0 && more; first = false) {
+		if (each)
+			r = each(arg, &place, err);
+		if (r == 0)
+			r = piece_get(&p, &place, first, out, &more, err);
+		if (each)
+			buf_clear(out);
+	}
 	codec_free(p.codec);
 	buf_release(&p.scratch);
 	buf_release(&p.body);
+	return r;
+}
+
+int tree_frames_get(struct packs *packs, const struct pack_place *at, struct buf *out,
+		    struct err *err)
+{
+	size_t before = out->len;
+	int r = read_all(packs, at, out, NULL, NULL, err);
+
 	if (r < 0)
 		out->len = before;
 	return r;
+}
+
+int tree_frames_each(struct packs *packs, const struct pack_place *at,
+		     tree_frames_fn *each, void *arg, struct err *err)
+{
+	auto_buf struct buf piece;
+
+	buf_init(&piece, PACK_BODY_MAX);
+	return read_all(packs, at, &piece, each, arg, err);
 }

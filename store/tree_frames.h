@@ -24,4 +24,9 @@ int tree_frames_put(struct session *s, const void *image, size_t len,
 int tree_frames_get(struct packs *packs, const struct pack_place *at, struct buf *out,
 		    struct err *err) MUST_CHECK;
 
+/* Where its frames lie. */
+typedef int tree_frames_fn(void *arg, const struct pack_place *at, struct err *err);
+int tree_frames_each(struct packs *packs, const struct pack_place *at,
+		     tree_frames_fn *each, void *arg, struct err *err) MUST_CHECK;
+
 #endif

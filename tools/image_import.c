@@ -247,7 +247,7 @@ static int check_layer(const struct import *im, struct catalog_txn *t,
 
 	*ret_known = false;
 	if (!rc)
-		rc = catalog_layer_get(t, diffid, &layer, err);
+		rc = session_layer_get(im->session, diffid, &layer, err);
 	if (rc == -ERR_NOTFOUND)
 		return 0;
 	/* One that misses content is read again. */
@@ -257,14 +257,11 @@ static int check_layer(const struct import *im, struct catalog_txn *t,
 }
 
 /* Whether the compressed bytes are wanted and not there. */
-static bool lacks_blob(const struct import *im, struct catalog_txn *t,
-		       const struct layer_job *job)
+static bool lacks_blob(const struct import *im, const struct layer_job *job)
 {
-	struct object_place place;
-
 	return im->options->keep_blobs &&
 	       !digest_equal(&job->desc.digest, &job->diffid) &&
-	       catalog_object_get(t, &job->desc.digest, &place, NULL) != 0;
+	       !session_has_object(im->session, &job->desc.digest);
 }
 
 /* Lists the layers of one image that the store does not have. */
@@ -282,7 +279,7 @@ static int add_missing(const struct import *im, struct catalog_txn *t,
 
 		if (rc)
 			return err_wrap(err, "layer %zu of %zu", i + 1, count);
-		if (!job.known || lacks_blob(im, t, &job))
+		if (!job.known || lacks_blob(im, &job))
 			rc = layer_jobs_add(jobs, &job, err);
 		if (rc)
 			return rc;
@@ -352,9 +349,9 @@ int image_import(struct store *store, struct source *source,
 	int rc = resolve(&im, err);
 
 	if (!rc)
-		rc = list_missing(&im, store, &jobs, err);
-	if (!rc)
 		rc = session_begin(store, NULL, &im.session, err);
+	if (!rc)
+		rc = list_missing(&im, store, &jobs, err);
 	if (!rc)
 		rc = layer_jobs_run(&jobs, im.session, source, "import", options->quiet,
 				    err);

@@ -230,11 +230,11 @@ static void a_full_disk_gives_one_error_and_the_store_as_before(void **state)
 	put(s, 1, 100000, &d);
 	commit(s, 1);
 	before = packs_bytes(f);
+	s = begin(f);
 	signal(SIGXFSZ, SIG_IGN);
 	getrlimit(RLIMIT_FSIZE, &old);
 	small = (struct rlimit){.rlim_cur = before + 1000000, .rlim_max = old.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-	s = begin(f);
 	for (uint32_t i = 100; i < 200 && r == 0; i++) {
 		auto_free uint8_t *data = content(i, 200000, &d);
 
