@@ -115,6 +115,15 @@ static enum use use_of(int dirfd, const char *name)
 	return USE_NONE;
 }
 
+bool forest_disk_in_use(struct store *s, uint32_t number)
+{
+	char name[FOREST_NAME_SIZE];
+
+	forest_disk_name(number, name);
+	return store_trees_dirfd(s) >= 0 &&
+	       use_of(store_trees_dirfd(s), name) == USE_OPEN;
+}
+
 static void remove_of_use(const struct forest_evict *e, struct scan *s, enum use use)
 {
 	struct file *files = (struct file *)(void *)s->files.data;

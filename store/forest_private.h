@@ -81,6 +81,9 @@ struct forest_evict {
 	void *arg;
 };
 
+/* Whether some process (this one too) has the tree's file open. */
+bool forest_disk_in_use(struct store *s, uint32_t number);
+
 /* Removes files until BOUND holds, and what crashed writers left. */
 int forest_evict(const struct forest_evict *e, struct err *err) MUST_CHECK;
 

@@ -14,6 +14,7 @@ const struct command *commands_find(const char *name);
 
 extern const struct command cmd_diff;
 extern const struct command cmd_export;
+extern const struct command cmd_gc;
 extern const struct command cmd_help;
 extern const struct command cmd_import;
 extern const struct command cmd_init;

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What is needed of images, chains and layers. All of it is decided in one transaction, under
+ * the store lock and with the notes of sessions frozen: these tables are small. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "store/forest_private.h"
+#include "store/gc_private.h"
+
+#define SOFT_MAX (1u << 20)
+
+struct gc_kept {
+	struct digest id;
+};
+
+void gc_roots_init(struct gc_roots *g)
+{
+	digest_map_init(&g->images, sizeof(struct gc_kept));
+	digest_map_init(&g->chains, sizeof(struct gc_kept));
+	digest_map_init(&g->layers, sizeof(struct gc_kept));
+	buf_init(&g->soft, SOFT_MAX * sizeof(struct gc_soft));
+}
+
+void gc_roots_release(struct gc_roots *g)
+{
+	digest_map_release(&g->images);
+	digest_map_release(&g->chains);
+	digest_map_release(&g->layers);
+	buf_release(&g->soft);
+}
+
+/* ---- keeping ---- */
+
+static bool has(const struct digest_map *m, const struct digest *d)
+{
+	return digest_map_find(m, d) >= 0;
+}
+
+static int keep(struct digest_map *m, const struct digest *d, struct err *err)
+{
+	uint32_t i;
+
+	return has(m, d) ? 0 : digest_map_add(m, d, &i, err);
+}
+
+/* The chain, those below, and their layers. What is missing is verify's business. */
+static int keep_chain(struct gc_roots *g, struct catalog_txn *t, const struct digest *id,
+		      struct err *err)
+{
+	struct digest at = *id;
+	int r = 0;
+
+	while (r == 0 && !digest_is_zero(&at) && !has(&g->chains, &at)) {
+		struct record_chain chain;
+
+		r = catalog_chain_get(t, &at, &chain, err);
+		if (r == -ERR_NOTFOUND)
+			return 0;
+		if (r == 0)
+			r = keep(&g->chains, &at, err);
+		if (r == 0)
+			r = keep(&g->layers, &chain.diffid, err);
+		at = chain.parent;
+	}
+	return r;
+}
+
+static int keep_image(struct gc_roots *g, struct catalog_txn *t, const struct digest *id,
+		      struct err *err)
+{
+	struct record_image image;
+	int r;
+
+	if (digest_is_zero(id) || has(&g->images, id))
+		return 0;
+	r = catalog_image_get(t, id, &image, err);
+	if (r == -ERR_NOTFOUND)
+		return 0;
+	if (r == 0)
+		r = keep(&g->images, id, err);
+	return r < 0 ? r : keep_chain(g, t, &image.chainid, err);
+}
+
+/* A bare digest: a layer, or a chain, or both. */
+static int keep_either(struct gc_roots *g, struct catalog_txn *t, const struct digest *id,
+		       struct err *err)
+{
+	struct record_layer layer;
+	int r = catalog_layer_get(t, id, &layer, NULL);
+
+	r = r == 0 ? keep(&g->layers, id, err) : 0;
+	return r < 0 ? r : keep_chain(g, t, id, err);
+}
+
+/* ---- why ---- */
+
+struct visit {
+	struct gc_roots *g;
+	struct catalog_txn *txn;
+	const struct pins_seen *pins;
+	struct commit *commit; /* NULL: only look */
+};
+
+static int on_ref(void *arg, const struct record_ref *ref, struct err *err)
+{
+	struct visit *v = arg;
+	int r = 0;
+
+	for (uint32_t i = 0; i < ref->count && r == 0; i++)
+		r = keep_image(v->g, v->txn, &ref->targets[i].manifest, err);
+	return r;
+}
+
+static bool is_pinned(const struct visit *v, const struct digest *d)
+{
+	return v->pins && pins_seen_has(v->pins, get_le64(d->bytes));
+}
+
+int64_t gc_last_use(struct store *s, uint32_t number)
+{
+	char name[FOREST_NAME_SIZE];
+	struct stat st;
+
+	forest_disk_name(number, name);
+	if (s->trees_dirfd < 0 ||
+	    fstatat(s->trees_dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return st.st_atim.tv_sec;
+}
+
+/* When it was committed or, if later, used. */
+static int64_t used_at(const struct visit *v, int64_t created, uint32_t number)
+{
+	int64_t used = gc_last_use(v->g->store, number);
+
+	return used > created ? used : created;
+}
+
+static int keep_soft(struct gc_roots *g, const struct record_layer *layer, int64_t used,
+		     struct err *err)
+{
+	const struct gc_soft soft = {used, layer->new_size};
+
+	if (has(&g->layers, &layer->diffid))
+		return 0;
+	return buf_append(&g->soft, &soft, sizeof(soft), err);
+}
+
+static bool in_grace(const struct gc_roots *g, int64_t used)
+{
+	return g->options->grace > 0 && used >= g->cutoff;
+}
+
+static int on_layer(void *arg, const struct record_layer *layer, struct err *err)
+{
+	struct visit *v = arg;
+	struct gc_roots *g = v->g;
+	int64_t used;
+	int r;
+
+	if (has(&g->layers, &layer->diffid))
+		return 0;
+	if (is_pinned(v, &layer->diffid) || forest_disk_in_use(g->store, layer->number))
+		return keep(&g->layers, &layer->diffid, err);
+	used = used_at(v, layer->created, layer->number);
+	if (!in_grace(g, used))
+		return 0;
+	r = keep_soft(g, layer, used, err);
+	return r < 0 ? r : keep(&g->layers, &layer->diffid, err);
+}
+
+static int on_chain(void *arg, const struct record_chain *chain, struct err *err)
+{
+	struct visit *v = arg;
+	struct gc_roots *g = v->g;
+	struct record_layer layer;
+	int64_t used;
+	int r;
+
+	if (has(&g->chains, &chain->chainid))
+		return 0;
+	if (is_pinned(v, &chain->chainid) || forest_disk_in_use(g->store, chain->number))
+		return keep_chain(g, v->txn, &chain->chainid, err);
+	r = catalog_layer_get(v->txn, &chain->diffid, &layer, err);
+	if (r < 0)
+		return r == -ERR_NOTFOUND ? 0 : r;
+	used = used_at(v, layer.created, chain->number);
+	if (!in_grace(g, used))
+		return 0;
+	r = keep_soft(g, &layer, used, err);
+	return r < 0 ? r : keep_chain(g, v->txn, &chain->chainid, err);
+}
+
+/* Of a chain that is kept for its own sake the images are kept too. */
+static int on_image(void *arg, const struct record_image *image, struct err *err)
+{
+	struct visit *v = arg;
+
+	if (is_pinned(v, &image->manifest) ||
+	    (v->g->options->grace > 0 && has(&v->g->chains, &image->chainid)))
+		return keep_image(v->g, v->txn, &image->manifest, err);
+	return 0;
+}
+
+/* Every kind of root has its line here. */
+static int find_needed(struct visit *v, struct err *err)
+{
+	struct gc_roots *g = v->g;
+	int r = catalog_ref_each(v->txn, NULL, on_ref, v, err);
+
+	for (size_t i = 0; i < g->options->root_count && r == 0; i++)
+		r = keep_either(g, v->txn, &g->options->roots[i], err);
+	if (r == 0)
+		r = catalog_chain_each(v->txn, NULL, on_chain, v, err);
+	if (r == 0)
+		r = catalog_layer_each(v->txn, NULL, on_layer, v, err);
+	return r < 0 ? r : catalog_image_each(v->txn, NULL, on_image, v, err);
+}
+
+/* ---- the rest ---- */
+
+static int drop(struct visit *v, enum gone_kind kind, const char *what,
+		const struct digest *id, uint32_t number, uint64_t *count,
+		struct err *err)
+{
+	const struct gc_options *o = v->g->options;
+	const struct record_item item = {
+		.type = RECORD_GONE,
+		.gone = {.kind = kind, .number = number, .id = *id},
+	};
+
+	++*count;
+	if (o->tell)
+		o->tell(o->arg, what, id);
+	return v->commit ? store_commit_add(v->commit, &item, err) : 0;
+}
+
+static int drop_image(void *arg, const struct record_image *image, struct err *err)
+{
+	struct visit *v = arg;
+
+	if (has(&v->g->images, &image->manifest))
+		return 0;
+	return drop(v, GONE_IMAGE, "image", &image->manifest, 0, &v->g->result->images,
+		    err);
+}
+
+static int drop_chain(void *arg, const struct record_chain *chain, struct err *err)
+{
+	struct visit *v = arg;
+
+	if (has(&v->g->chains, &chain->chainid))
+		return 0;
+	return drop(v, GONE_CHAIN, "chain", &chain->chainid, chain->number,
+		    &v->g->result->chains, err);
+}
+
+static int drop_blob(void *arg, const struct record_blob *blob, struct err *err)
+{
+	struct visit *v = arg;
+
+	if (has(&v->g->layers, &blob->diffid))
+		return 0;
+	return drop(v, GONE_BLOB, "blob", &blob->blob, 0, &v->g->result->blobs, err);
+}
+
+static int drop_layer(void *arg, const struct record_layer *layer, struct err *err)
+{
+	struct visit *v = arg;
+
+	if (has(&v->g->layers, &layer->diffid))
+		return 0;
+	return drop(v, GONE_LAYER, "layer", &layer->diffid, layer->number,
+		    &v->g->result->layers, err);
+}
+
+static int drop_rest(struct visit *v, struct err *err)
+{
+	int r = catalog_image_each(v->txn, NULL, drop_image, v, err);
+
+	if (r == 0)
+		r = catalog_chain_each(v->txn, NULL, drop_chain, v, err);
+	if (r == 0)
+		r = catalog_blob_each(v->txn, NULL, drop_blob, v, err);
+	return r < 0 ? r : catalog_layer_each(v->txn, NULL, drop_layer, v, err);
+}
+
+struct filling {
+	struct gc_roots *g;
+	struct pins_seen *pins;
+};
+
+static int fill(struct commit *c, void *arg, struct err *err)
+{
+	struct filling *f = arg;
+	struct visit v = {.g = f->g, .commit = c, .txn = store_commit_txn(c)};
+	int r = pins_see(f->g->store, true, &f->pins, err);
+
+	v.pins = f->pins;
+	if (r == 0)
+		r = find_needed(&v, err);
+	return r < 0 ? r : drop_rest(&v, err);
+}
+
+static int look(struct gc_roots *g, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct visit v = {.g = g};
+	int r = catalog_begin(store_catalog(g->store), false, &t, err);
+
+	v.txn = t;
+	if (r == 0)
+		r = find_needed(&v, err);
+	return r < 0 ? r : drop_rest(&v, err);
+}
+
+int gc_roots_run(struct gc_roots *g, struct err *err)
+{
+	struct filling f = {.g = g};
+	int r;
+
+	gc_roots_release(g);
+	gc_roots_init(g);
+	if (g->options->dry_run)
+		return look(g, err);
+	r = store_commit(g->store, fill, &f, NULL, 0, err);
+	pins_thaw(f.pins);
+	return r;
+}

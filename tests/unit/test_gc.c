@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * store/gc: what nothing needs goes, all that is needed stays byte for byte, whatever runs at
+ * the same time. */
+#include "tests/unit/check_fixture.h"
+
+#include "store/gc.h"
+#include "store/pins.h"
+
+static struct gc_result collect_with(struct gc_options o)
+{
+	struct gc_result result;
+
+	assert_ok(gc_run(scratch_store, &o, &result, err));
+	return result;
+}
+
+static struct gc_result collect(void)
+{
+	return collect_with((struct gc_options){0});
+}
+
+static int fill_unref(struct commit *c, void *arg, struct err *err)
+{
+	const struct record_item item = {.type = RECORD_UNREF, .unref.name = arg};
+
+	return store_commit_add(c, &item, err);
+}
+
+static void unname(const char *name)
+{
+	char copy[64];
+
+	snprintf(copy, sizeof(copy), "%s", name);
+	assert_ok(store_commit(scratch_store, fill_unref, copy, NULL, 0, err));
+}
+
+/* The layer's tar has its DiffID. */
+static void expect_layer(const struct digest *diffid)
+{
+	auto_hasher struct hasher *h = NULL;
+	struct stream *in = NULL;
+	static uint8_t block[65536];
+	struct digest d;
+	size_t n;
+
+	assert_ok(hasher_new(&h, err));
+	assert_ok(layer_open(scratch_store, scratch_objects, diffid, &in, NULL, err));
+	do {
+		assert_ok(in->read(in, block, sizeof(block), &n, err));
+		hasher_update(h, block, n);
+	} while (n);
+	stream_close(in);
+	hasher_final(h, &d);
+	assert_true(digest_equal(&d, diffid));
+}
+
+static bool has_layer(const struct digest *diffid)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct record_layer layer;
+
+	assert_ok(catalog_begin(store_catalog(scratch_store), false, &t, err));
+	return catalog_layer_get(t, diffid, &layer, NULL) == 0;
+}
+
+static uint32_t next_number(void)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct catalog_mark mark;
+
+	assert_ok(catalog_begin(store_catalog(scratch_store), false, &t, err));
+	assert_ok(catalog_mark_get(t, &mark, err));
+	return mark.next_number;
+}
+
+static void what_has_a_name_stays(void **state)
+{
+	struct gc_result r;
+	struct image a;
+
+	(void)state;
+	import_image("a", 1, &a);
+	r = collect();
+	assert_int_equal(r.layers + r.chains + r.images + r.packs_dropped, 0);
+	assert_int_equal(r.objects, r.live_objects);
+	expect_layer(&a.layers[0]);
+	expect_clean();
+}
+
+static void all_without_a_name_goes(void **state)
+{
+	struct gc_result r;
+	struct image a;
+	uint32_t next;
+
+	(void)state;
+	import_image("a", 1, &a);
+	unname("a");
+	next = next_number();
+	r = collect();
+	assert_int_equal(r.layers, 2);
+	assert_int_equal(r.chains, 2);
+	assert_int_equal(r.images, 1);
+	assert_int_equal(r.live_objects, 0);
+	assert_int_equal(r.bytes_after, 0);
+	assert_false(has_layer(&a.layers[0]));
+	expect_clean();
+	/* Neither pack nor tree numbers come again. */
+	import_image("a", 1, &a);
+	assert_true(next_number() >= next + 4);
+	assert_int_equal(access(scratch_path(PACK_ONE), F_OK), -1);
+	expect_layer(&a.layers[1]);
+	expect_clean();
+}
+
+static void a_pack_that_is_mostly_dead_is_rewritten(void **state)
+{
+	struct image images[5];
+	struct gc_result r;
+	char name[8];
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "i%u", i);
+		import_image(name, 10 * (i + 1), &images[i]);
+		if (i != 2)
+			unname(name);
+	}
+	r = collect();
+	assert_int_equal(r.packs_rewritten, 1);
+	assert_true(r.bytes_after < r.bytes_before / 2);
+	assert_true(r.bytes_after > 0);
+	expect_layer(&images[2].layers[0]);
+	expect_layer(&images[2].layers[1]);
+	assert_false(has_layer(&images[1].layers[0]));
+	expect_clean();
+	/* The journal alone gives the same. */
+	close_store();
+	remove_below("store/catalog");
+	open_store(STORE_WRITE);
+	expect_clean();
+	r = collect();
+	assert_int_equal(r.packs_rewritten + r.layers, 0);
+}
+
+static void a_gone_pack_that_is_still_a_file_does_not_count(void **state)
+{
+	struct image images[3];
+	char command[300];
+
+	(void)state;
+	import_image("a", 10, &images[0]);
+	import_image("b", 20, &images[1]);
+	import_image("c", 30, &images[2]);
+	unname("a");
+	unname("b");
+	/* As if gc had been killed between its commit and the removal. */
+	snprintf(command, sizeof(command), "cp '%s/store/packs/00000001.pack' '%s/kept'",
+		 scratch_dir, scratch_dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(collect().packs_rewritten, 1);
+	snprintf(command, sizeof(command), "mv '%s/kept' '%s/store/packs/00000001.pack'",
+		 scratch_dir, scratch_dir);
+	assert_int_equal(system(command), 0);
+	close_store();
+	remove_below("store/catalog");
+	open_store(STORE_WRITE);
+	assert_ok(objects_new(scratch_store, 8 << 20, &scratch_objects, err));
+	expect_clean();
+	expect_layer(&images[2].layers[0]);
+	collect();
+	assert_int_equal(access(scratch_path(PACK_ONE), F_OK), -1);
+	expect_clean();
+}
+
+static void grace_and_roots_keep(void **state)
+{
+	struct gc_options o = {.grace = 1000};
+	struct image a, b;
+
+	(void)state;
+	import_image("a", 1, &a);
+	import_image("b", 50, &b);
+	unname("a");
+	unname("b");
+	assert_int_equal(collect_with(o).layers, 0);
+	o = (struct gc_options){.roots = &a.chain, .root_count = 1};
+	assert_int_equal(collect_with(o).layers, 2);
+	assert_true(has_layer(&a.layers[0]));
+	assert_false(has_layer(&b.layers[0]));
+	expect_clean();
+}
+
+static void a_bound_on_the_size_overrules_grace(void **state)
+{
+	struct gc_options o = {.grace = 1000, .max_size = 1};
+	struct gc_result r;
+	struct image a, b;
+
+	(void)state;
+	import_image("a", 1, &a);
+	import_image("b", 50, &b);
+	unname("a");
+	r = collect_with(o);
+	assert_false(has_layer(&a.layers[0]));
+	assert_true(has_layer(&b.layers[0]));
+	assert_true(r.layers >= 2);
+	expect_clean();
+}
+
+static void dry_run_changes_nothing(void **state)
+{
+	struct gc_options o = {.dry_run = true};
+	uint64_t before;
+	struct gc_result r;
+	struct image a;
+
+	(void)state;
+	import_image("a", 1, &a);
+	unname("a");
+	assert_ok(store_generation(scratch_store, &before, err));
+	r = collect_with(o);
+	assert_int_equal(r.layers, 2);
+	assert_int_equal(r.live_objects, 0);
+	assert_int_equal(r.packs_dropped, 1);
+	assert_true(has_layer(&a.layers[0]));
+	assert_int_equal(file_size(PACK_ONE), r.bytes_before);
+	expect_layer(&a.layers[0]);
+}
+
+/* A session that has found a layer and content before gc ran commits after it. */
+static void what_a_running_session_found_stays(void **state)
+{
+	struct record_item chain = {.type = RECORD_CHAIN};
+	struct record_layer layer;
+	struct session *s = NULL, *other = NULL;
+	struct digest big, d;
+	struct gc_result r;
+	struct image a, b;
+	auto_free uint8_t *data = malloc(900000);
+	uint64_t fresh;
+
+	(void)state;
+	import_image("a", 1, &a);
+	import_image("b", 50, &b);
+	unname("a");
+	unname("b");
+	fill(data, 900000, 50);
+	digest_of(data, 900000, &big);
+	assert_ok(session_begin(scratch_store, NULL, &s, err));
+	assert_ok(session_layer_get(s, &a.layers[0], &layer, err));
+	/* large content of b's first layer, so a list and its chunks */
+	assert_ok(session_put_object(s, &big, data, 900000, "large.bin", &fresh, err));
+	assert_int_equal(fresh, 0);
+	r = collect();
+	assert_true(has_layer(&a.layers[0]));
+	assert_false(has_layer(&b.layers[0]));
+	assert_true(r.live_objects < r.objects);
+	chain.chain.diffid = a.layers[0];
+	digest_chain(&chain.chain.parent, &chain.chain.diffid, &chain.chain.chainid);
+	assert_ok(session_add(s, &chain, err));
+	assert_ok(session_commit(s, err));
+	expect_clean();
+	/* The object is there though nothing refers to it: its session said it would. */
+	assert_ok(session_begin(scratch_store, NULL, &other, err));
+	assert_true(session_has_object(other, &big));
+	session_abort(other);
+	expect_layer(&a.layers[0]);
+	digest_of("x", 1, &d);
+	collect();
+	expect_clean();
+}
+
+static void a_chain_whose_layer_went_is_refused(void **state)
+{
+	struct record_item chain = {.type = RECORD_CHAIN};
+	struct session *s = NULL;
+	struct err why = {0};
+	struct image a;
+
+	(void)state;
+	import_image("a", 1, &a);
+	unname("a");
+	assert_ok(session_begin(scratch_store, NULL, &s, err));
+	chain.chain.diffid = a.layers[0];
+	digest_chain(&chain.chain.parent, &chain.chain.diffid, &chain.chain.chainid);
+	assert_ok(session_add(s, &chain, err));
+	collect();
+	assert_int_equal(session_commit(s, &why), -ERR_BUSY);
+	assert_non_null(strstr(why.msg, "try again"));
+	expect_clean();
+}
+
+static void the_journal_becomes_one_record(void **state)
+{
+	struct image a = {0};
+	uint64_t before;
+	uint32_t next;
+	char name[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 120; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		import_image(name, 3, &a);
+		unname(name);
+	}
+	for (unsigned i = 0; i < 900; i++) {
+		import_image("n", 3, &a);
+		unname("n");
+	}
+	import_image("n", 3, &a);
+	before = file_size("store/journal");
+	next = next_number();
+	collect();
+	assert_true(file_size("store/journal") < before / 4);
+	assert_int_equal(next_number(), next);
+	expect_clean();
+	reopen_store(STORE_WRITE);
+	expect_clean();
+	close_store();
+	remove_below("store/catalog");
+	open_store(STORE_WRITE);
+	expect_clean();
+	assert_int_equal(next_number(), next);
+}
+
+static void a_stale_state_of_pins_is_put_right(void **state)
+{
+	struct pins_seen *seen = NULL;
+	struct session *s = NULL;
+	struct record_layer layer;
+	struct image a;
+
+	(void)state;
+	import_image("a", 1, &a);
+	/* A gc that was killed: frozen, and the store lock is free. */
+	assert_ok(pins_see(scratch_store, true, &seen, err));
+	assert_ok(session_begin(scratch_store, NULL, &s, err));
+	assert_ok(session_layer_get(s, &a.layers[0], &layer, err));
+	session_abort(s);
+	pins_thaw(seen);
+	assert_ok(session_begin(scratch_store, NULL, &s, err));
+	session_abort(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_has_a_name_stays),
+		TEST(all_without_a_name_goes),
+		TEST(a_pack_that_is_mostly_dead_is_rewritten),
+		TEST(a_gone_pack_that_is_still_a_file_does_not_count),
+		TEST(grace_and_roots_keep),
+		TEST(a_bound_on_the_size_overrules_grace),
+		TEST(dry_run_changes_nothing),
+		TEST(what_a_running_session_found_stays),
+		TEST(a_chain_whose_layer_went_is_refused),
+		TEST(the_journal_becomes_one_record),
+		TEST(a_stale_state_of_pins_is_put_right),
+	};
+
+	return cmocka_run_group_tests_name("gc", tests, NULL, NULL);
+}
