@@ -226,16 +226,6 @@ ITEM_TABLE(blob, CATALOG_BLOBS, RECORD_BLOB, blob)
 ITEM_TABLE(image, CATALOG_IMAGES, RECORD_IMAGE, manifest)
 ITEM_TABLE(key, CATALOG_KEYS, RECORD_KEY, key)
 
-int catalog_key_remove(struct catalog_txn *t, const struct digest *key, struct err *err)
-{
-	struct digest copy = *key;
-	MDB_val k = {DIGEST_SIZE, copy.bytes};
-	int rc = mdb_del(t->mdb, t->env->tables[CATALOG_KEYS], &k, NULL);
-
-	return rc && rc != MDB_NOTFOUND ? catalog_error(rc, "cannot remove a key", err)
-					: 0;
-}
-
 /* ---- names ---- */
 
 static size_t ref_key(const char *name, uint8_t key[REF_KEY_MAX])

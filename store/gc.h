@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gc: gives back what nothing needs any more.
  *
- * Needed is what has a name, is in use (the caller says what is mounted or leased; a tree
+ * Needed is what has a name or a key, is in use (the caller says what is mounted or leased; a tree
  * file that any process has open counts too; running sessions tell by pins.h), or was
  * committed or used within the time of grace. From there: images to their documents and
  * chains, chains to the chains below and to layers, layers to their recipes, recipes to

@@ -113,6 +113,15 @@ static int on_ref(void *arg, const struct record_ref *ref, struct err *err)
 	return r;
 }
 
+/* A key that was given: the result is worth keeping, name or not. */
+static int on_key(void *arg, const struct record_key *key, struct err *err)
+{
+	struct visit *v = arg;
+	int r = keep_image(v->g, v->txn, &key->manifest, err);
+
+	return r < 0 ? r : keep_chain(v->g, v->txn, &key->chainid, err);
+}
+
 static bool is_pinned(const struct visit *v, const struct digest *d)
 {
 	return v->pins && pins_seen_has(v->pins, get_le64(d->bytes));
@@ -210,6 +219,8 @@ static int find_needed(struct visit *v, struct err *err)
 	struct gc_roots *g = v->g;
 	int r = catalog_ref_each(v->txn, NULL, on_ref, v, err);
 
+	if (r == 0)
+		r = catalog_key_each(v->txn, NULL, on_key, v, err);
 	for (size_t i = 0; i < g->options->root_count && r == 0; i++)
 		r = keep_either(g, v->txn, &g->options->roots[i], err);
 	if (r == 0)

@@ -367,6 +367,8 @@ static int check_links(const struct session *s, struct catalog_txn *t,
 		return need_chain(s, t, &item->image.chainid, err);
 	case RECORD_REF:
 		return need_targets(s, t, &item->ref, err);
+	case RECORD_KEY:
+		return need_chain(s, t, &item->key.chainid, err);
 	default:
 		return 0;
 	}

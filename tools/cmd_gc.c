@@ -123,10 +123,10 @@ const struct command cmd_gc = {
 	.summary = "give back the space of what nothing needs",
 	.arguments = "",
 	.details =
-		"Removes layers, chains and images that have no name, are not mounted, and\n"
-		"were neither imported nor used lately, and gives their space back: packs of\n"
-		"which less than half is needed are rewritten. May run while others import,\n"
-		"read and mount. Prints what went, line by line, and then\n"
+		"Removes layers, chains and images that have no name and no key, are not\n"
+		"mounted, and were neither imported nor used lately, and gives their space\n"
+		"back: packs of which less than half is needed are rewritten. May run while\n"
+		"others import, read and mount. Prints what went, line by line, and then\n"
 		"  images N chains N layers N packs-dropped N packs-rewritten N\n"
 		"  packs-busy N bytes-before N bytes-after N\n"
 		"on one line. Busy packs have the importer that appends to them, or damage,\n"

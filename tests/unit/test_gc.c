@@ -19,6 +19,7 @@ static struct gc_result collect(void)
 	return collect_with((struct gc_options){0});
 }
 
+/* The fixture gives each image a key as well: the SHA-256 of its name. */
 static int fill_unref(struct commit *c, void *arg, struct err *err)
 {
 	const struct record_item item = {.type = RECORD_UNREF, .unref.name = arg};
@@ -26,12 +27,34 @@ static int fill_unref(struct commit *c, void *arg, struct err *err)
 	return store_commit_add(c, &item, err);
 }
 
-static void unname(const char *name)
+static int fill_unkey(struct commit *c, void *arg, struct err *err)
+{
+	struct record_item item = {.type = RECORD_UNKEY};
+
+	digest_of(arg, strlen(arg), &item.unkey.key);
+	return store_commit_add(c, &item, err);
+}
+
+static void unname_only(const char *name)
 {
 	char copy[64];
 
 	snprintf(copy, sizeof(copy), "%s", name);
 	assert_ok(store_commit(scratch_store, fill_unref, copy, NULL, 0, err));
+}
+
+static void unkey(const char *name)
+{
+	char copy[64];
+
+	snprintf(copy, sizeof(copy), "%s", name);
+	assert_ok(store_commit(scratch_store, fill_unkey, copy, NULL, 0, err));
+}
+
+static void unname(const char *name)
+{
+	unname_only(name);
+	unkey(name);
 }
 
 /* The layer's tar has its DiffID. */
@@ -188,6 +211,21 @@ static void grace_and_roots_keep(void **state)
 	assert_int_equal(collect_with(o).layers, 2);
 	assert_true(has_layer(&a.layers[0]));
 	assert_false(has_layer(&b.layers[0]));
+	expect_clean();
+}
+
+static void a_key_keeps(void **state)
+{
+	struct image a;
+
+	(void)state;
+	import_image("a", 1, &a);
+	unname_only("a");
+	assert_int_equal(collect().layers, 0);
+	expect_layer(&a.layers[0]);
+	expect_clean();
+	unkey("a");
+	assert_int_equal(collect().layers, 2);
 	expect_clean();
 }
 
@@ -351,6 +389,7 @@ int main(void)
 		TEST(a_pack_that_is_mostly_dead_is_rewritten),
 		TEST(a_gone_pack_that_is_still_a_file_does_not_count),
 		TEST(grace_and_roots_keep),
+		TEST(a_key_keeps),
 		TEST(a_bound_on_the_size_overrules_grace),
 		TEST(dry_run_changes_nothing),
 		TEST(what_a_running_session_found_stays),
