@@ -20,6 +20,7 @@
 #include "fs/ops.h"
 #include "fs/readme.h"
 #include "fs/session_log.h"
+#include "fs/tidy.h"
 #include "store/base/workers.h"
 
 #define DEFAULT_CACHE_MIB 64
@@ -170,8 +171,20 @@ static int loop(struct fuse_session *session, struct err *err)
 	return 0;
 }
 
-static int serve_session(struct fuse_session *session, const char *mountpoint,
-			 int *report, struct err *err)
+/* By now we are the daemon. */
+static int loop_tidily(struct fuse_session *session, struct store *s, struct err *err)
+{
+	struct tidy *tidy = NULL;
+	int rc = tidy_start(s, &tidy, err);
+
+	if (!rc)
+		rc = loop(session, err);
+	tidy_stop(tidy);
+	return rc;
+}
+
+static int serve_session(struct fuse_session *session, struct store *s,
+			 const char *mountpoint, int *report, struct err *err)
 {
 	struct mounted *mounted = NULL;
 	int rc;
@@ -184,7 +197,7 @@ static int serve_session(struct fuse_session *session, const char *mountpoint,
 	} else {
 		rc = mounted_watch(mountpoint, report, &mounted, err);
 		if (!rc)
-			rc = loop(session, err);
+			rc = loop_tidily(session, s, err);
 		fuse_session_unmount(session);
 		mounted_join(mounted);
 	}
@@ -214,7 +227,7 @@ static int serve(struct fs *fs, const struct mount_options *o, int *report,
 	rc = session_new(fs, o, &session, err);
 	if (rc)
 		return rc;
-	rc = serve_session(session, mountpoint, report, err);
+	rc = serve_session(session, fs->store, mountpoint, report, err);
 	fuse_session_destroy(session);
 	return rc;
 }
