@@ -114,12 +114,14 @@ static bool right_kind(enum object_kind kind, enum pack_frame_type type)
 
 static int look_up(struct check_objects *c, struct catalog_txn *t,
 		   const struct pack_place *at, enum pack_frame_type type,
-		   const struct pack_entry *e, uint64_t *matched, struct err *err)
+		   const struct pack_entry *e, uint64_t *matched, bool *ret_found,
+		   struct err *err)
 {
 	char text[DIGEST_TEXT_SIZE];
 	struct object_place place;
 	int r = catalog_object_get(t, &e->digest, &place, NULL);
 
+	*ret_found = r == 0;
 	if (r == -ERR_NOTFOUND) {
 		if (digest_map_find(c->dropped, &e->digest) < 0)
 			check_problem(c->report,
@@ -149,10 +151,12 @@ int check_objects_frame(void *arg, const struct pack_place *at,
 	r = catalog_begin(store_catalog(c->store), false, &t, err);
 	for (uint32_t i = 0; i < f->count && r == 0; i++) {
 		struct pack_entry e;
+		bool found;
 
 		pack_frame_entry(f, i, &e);
-		r = look_up(c, t, at, f->type, &e, &matched, err);
-		if (r == 0 && f->type == PACK_CHUNKS)
+		r = look_up(c, t, at, f->type, &e, &matched, &found, err);
+		/* Of a list that was dropped the chunks may be gone. */
+		if (r == 0 && found && f->type == PACK_CHUNKS)
 			r = look_at_list(c, t, &e, raw, err);
 	}
 	pthread_mutex_lock(&c->lock);

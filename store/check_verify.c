@@ -190,6 +190,9 @@ int check_verify(struct store *s, const struct check_options *options,
 	if (!s->catalog)
 		return err_set(err, ERR_CORRUPT, "the catalog is missing or unusable");
 	r = store_gc_lock(s, true, &gc_lock, err);
+	/* gc may have put another one in place while we waited. */
+	if (r == 0)
+		r = catalog_refresh(s->catalog, err);
 	if (r < 0)
 		return r;
 	check_report_init(&v.report, problem, arg);

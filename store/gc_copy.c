@@ -24,6 +24,7 @@ void gc_copy_init(struct gc_copy *c, struct gc_mark *m, struct session *s, uint3
 	buf_init(&c->lists, PACK_BODY_MAX);
 	buf_init(&c->lists_table, PACK_TABLE_MAX * sizeof(struct pack_entry));
 	buf_init(&c->left, LIST_MAX);
+	buf_init(&c->others, LIST_MAX);
 	buf_init(&c->moved, LIST_MAX);
 }
 
@@ -34,6 +35,7 @@ void gc_copy_release(struct gc_copy *c)
 	buf_release(&c->lists);
 	buf_release(&c->lists_table);
 	buf_release(&c->left);
+	buf_release(&c->others);
 	buf_release(&c->moved);
 }
 
@@ -149,9 +151,14 @@ static int note_left(struct gc_copy *c, const struct pack_place *at,
 
 		pack_frame_entry(f, k, &e);
 		i = gc_mark_find(m, &e.digest);
-		if (!is_ours(m, i, at) || (m->flags[i] & GC_LIVE))
+		/* One that lies in the pack twice is dealt with where the catalog leads. */
+		if (i < 0 || gc_mark_frame(m, (size_t)i)->at.pack != c->pack)
+			r = buf_append(&c->others, &e.digest, sizeof(e.digest), err);
+		if (r < 0 || !is_ours(m, i, at) || (m->flags[i] & GC_LIVE))
 			continue;
+		left.digest = e.digest;
 		left.object = (uint32_t)i;
+		c->left_whole = c->left_whole || f->type == PACK_DATA;
 		r = buf_append(&c->left, &left, sizeof(left), err);
 	}
 	return r;
@@ -299,6 +306,25 @@ int gc_copy_run(struct gc_copy *c, uint64_t length, struct err *err)
 	if (r == 0)
 		r = flush_all(c, err);
 	return r < 0 ? r : copy_layers(c, err);
+}
+
+int gc_copy_check(struct gc_copy *c, struct catalog_txn *t, struct err *err)
+{
+	const struct digest *others = (const struct digest *)(const void *)c->others.data;
+
+	for (size_t i = 0; i < c->others.len / sizeof(*others); i++) {
+		struct object_place place;
+		int r = catalog_object_get(t, &others[i], &place, NULL);
+
+		if (r == 0 && place.frame.pack == c->pack)
+			return err_set(err, ERR_BUSY,
+				       "the catalog was made anew while pack %08x was "
+				       "copied",
+				       c->pack);
+		if (r < 0 && r != -ERR_NOTFOUND)
+			return catalog_object_get(t, &others[i], &place, err);
+	}
+	return 0;
 }
 
 static int copy_again(struct gc_copy *c, const struct pack_place *at, struct err *err)

@@ -92,13 +92,29 @@ static int make_record(struct store *s, struct catalog_txn *t, struct buf *out,
 	return r;
 }
 
-static int replace(struct store *s, struct catalog_txn *t, const struct buf *items,
+/* From here to the second commit the catalog passes for stale. */
+static int set_stale(struct store *s, struct catalog_txn **t, struct err *err)
+{
+	struct catalog_mark mark;
+	int r = catalog_mark_get(*t, &mark, err);
+
+	mark.journal_end = mark.journal_last = 0;
+	if (r == 0)
+		r = catalog_mark_set(*t, &mark, err);
+	if (r == 0)
+		r = catalog_commit(steal_ptr(t), err);
+	return r < 0 ? r : catalog_begin(s->catalog, true, t, err);
+}
+
+static int replace(struct store *s, struct catalog_txn **t, const struct buf *items,
 		   uint32_t next, struct err *err)
 {
 	struct catalog_mark mark;
 	bool replaced;
-	int r = catalog_mark_get(t, &mark, err);
+	int r = catalog_mark_get(*t, &mark, err);
 
+	if (r == 0)
+		r = set_stale(s, t, err);
 	if (r == 0)
 		r = journal_replace(s->dirfd, items->data, items->len, mark.seq + 1, err);
 	if (r == 0)
@@ -110,7 +126,8 @@ static int replace(struct store *s, struct catalog_txn *t, const struct buf *ite
 	mark.seq++;
 	mark.journal_last = journal_start();
 	mark.next_number = next;
-	return catalog_mark_set(t, &mark, err);
+	r = catalog_mark_set(*t, &mark, err);
+	return r < 0 ? r : catalog_commit(steal_ptr(t), err);
 }
 
 static int compact(struct store *s, struct err *err)
@@ -129,13 +146,13 @@ static int compact(struct store *s, struct err *err)
 	r = catalog_begin(s->catalog, true, &t, err);
 	if (r == 0)
 		r = make_record(s, t, &items, &next, err);
-	if (r == 0 && items.len && items.len < size / SHRINK) {
-		r = replace(s, t, &items, next, err);
-		if (r == 0)
-			return catalog_commit(t, err);
-	}
+	/* A store too large for one record keeps its journal. */
+	if (r == -ERR_LIMIT)
+		r = 0;
+	else if (r == 0 && items.len && items.len < size / SHRINK)
+		r = replace(s, &t, &items, next, err);
 	catalog_abort(t);
-	return r == -ERR_LIMIT ? 0 : r; /* a store too large for one record */
+	return r;
 }
 
 /* ---- the catalog ---- */

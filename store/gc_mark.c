@@ -18,6 +18,7 @@ void gc_mark_init(struct gc_mark *m, struct store *s)
 	buf_init(&m->frames, ARRAY_MAX);
 	buf_init(&m->users, ARRAY_MAX);
 	buf_init(&m->plain, ARRAY_MAX);
+	buf_init(&m->packs, ARRAY_MAX);
 	buf_init(&m->frame_bytes, 2 * (size_t)PACK_BODY_MAX);
 	buf_init(&m->index, PACK_BODY_MAX);
 	buf_init(&m->body, PACK_BODY_MAX);
@@ -34,6 +35,7 @@ void gc_mark_release(struct gc_mark *m)
 	buf_release(&m->frames);
 	buf_release(&m->users);
 	buf_release(&m->plain);
+	buf_release(&m->packs);
 	buf_release(&m->frame_bytes);
 	buf_release(&m->index);
 	buf_release(&m->body);
@@ -480,6 +482,15 @@ int gc_mark_pinned(struct gc_mark *m, const struct pins_seen *pins, struct err *
 	return expand(m, err);
 }
 
+static int on_pack(void *arg, uint32_t number, uint64_t length, struct err *err)
+{
+	const struct gc_pack pack = {number, length};
+	struct gc_mark *m = arg;
+
+	return buf_append(&m->packs, &pack, sizeof(pack), err);
+}
+
+/* All in one transaction: what is committed to a pack after it has another length. */
 int gc_mark_run(struct gc_mark *m, struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
@@ -490,9 +501,85 @@ int gc_mark_run(struct gc_mark *m, struct err *err)
 	if (r == 0)
 		r = catalog_object_each(t, on_object, m, err);
 	if (r == 0)
+		r = catalog_pack_each(t, on_pack, m, err);
+	if (r == 0)
 		r = gc_mark_more(m, t, err);
 	m->table_whole = true;
 	return r;
+}
+
+/* ---- objects in several frames ---- */
+
+static int on_table(void *arg, const struct pack_place *at, const struct pack_frame *f,
+		    struct err *err)
+{
+	struct gc_mark *m = arg;
+
+	(void)err;
+	for (uint32_t k = 0; k < f->count; k++) {
+		const struct gc_frame *known;
+		struct pack_entry e;
+		int64_t i;
+
+		pack_frame_entry(f, k, &e);
+		i = gc_mark_find(m, &e.digest);
+		if (i < 0)
+			continue;
+		known = gc_mark_frame(m, (size_t)i);
+		if (known->at.pack != at->pack || known->at.off != at->off)
+			m->flags[i] |= GC_TWICE;
+	}
+	return 0;
+}
+
+/* Damage is passed over: what lies there counts for nothing. */
+static int look_through(struct gc_mark *m, uint32_t pack, uint64_t from, uint64_t to,
+			struct err *err)
+{
+	int r = pack_scan(store_packs(m->store), pack, from, to, false, true, on_table,
+			  NULL, m, err);
+
+	return r == -ERR_NOTFOUND ? 0 : r;
+}
+
+static struct gc_pack *packs_of(const struct gc_mark *m)
+{
+	return (struct gc_pack *)(void *)m->packs.data;
+}
+
+int gc_mark_twice(struct gc_mark *m, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < m->packs.len / sizeof(struct gc_pack) && r == 0; i++)
+		r = look_through(m, packs_of(m)[i].number, 0, packs_of(m)[i].length, err);
+	return r;
+}
+
+static int on_grown_pack(void *arg, uint32_t number, uint64_t length, struct err *err)
+{
+	struct gc_pack fresh = {number, 0}, *pack = NULL;
+	struct gc_mark *m = arg;
+	int r = 0;
+
+	for (size_t i = 0; i < m->packs.len / sizeof(fresh) && !pack; i++)
+		if (packs_of(m)[i].number == number)
+			pack = &packs_of(m)[i];
+	if (!pack) {
+		r = buf_append(&m->packs, &fresh, sizeof(fresh), err);
+		if (r < 0)
+			return r;
+		pack = &packs_of(m)[m->packs.len / sizeof(fresh) - 1];
+	}
+	if (length > pack->length)
+		r = look_through(m, number, pack->length, length, err);
+	pack->length = length;
+	return r;
+}
+
+int gc_mark_twice_more(struct gc_mark *m, struct catalog_txn *t, struct err *err)
+{
+	return catalog_pack_each(t, on_grown_pack, m, err);
 }
 
 void gc_mark_weigh(struct gc_mark *m)

@@ -34,14 +34,6 @@ static size_t use_count(const struct plan *p)
 
 /* ---- how much of each is live ---- */
 
-static int add_pack(void *arg, uint32_t number, uint64_t length, struct err *err)
-{
-	const struct pack_use use = {.number = number, .length = length};
-	struct plan *p = arg;
-
-	return buf_append(&p->packs, &use, sizeof(use), err);
-}
-
 static int by_number(const void *a, const void *b)
 {
 	const struct pack_use *x = a, *y = b;
@@ -84,11 +76,17 @@ static void add_frames(struct plan *p)
 
 static int measure(struct plan *p, struct err *err)
 {
-	auto_catalog_txn struct catalog_txn *t = NULL;
-	int r = catalog_begin(store_catalog(p->mark->store), false, &t, err);
+	const struct gc_pack *packs =
+		(const struct gc_pack *)(const void *)p->mark->packs.data;
+	size_t count = p->mark->packs.len / sizeof(*packs);
+	int r = 0;
 
-	if (r == 0)
-		r = catalog_pack_each(t, add_pack, p, err);
+	for (size_t i = 0; i < count && r == 0; i++) {
+		const struct pack_use use = {.number = packs[i].number,
+					     .length = packs[i].length};
+
+		r = buf_append(&p->packs, &use, sizeof(use), err);
+	}
 	if (r == 0)
 		add_frames(p);
 	return r;
@@ -129,6 +127,14 @@ static int lock_victims(struct commit *c, void *arg, struct err *err)
 	return r;
 }
 
+static bool has_victims(const struct plan *p)
+{
+	for (size_t i = 0; i < use_count(p); i++)
+		if (uses_of(p)[i].lock)
+			return true;
+	return false;
+}
+
 static void unlock(struct plan *p)
 {
 	for (size_t i = 0; i < use_count(p); i++) {
@@ -147,8 +153,10 @@ struct emptying {
 	struct pins_seen *pins;
 };
 
-/* Unless somebody has changed the layer meanwhile. */
-static int move_layer(struct commit *c, const struct gc_moved *moved, struct err *err)
+/* Unless somebody has changed the layer meanwhile; then it has nothing in the pack, as that
+ * was locked all the time. */
+static int move_layer(struct commit *c, const struct gc_moved *moved, uint32_t pack,
+		      struct err *err)
 {
 	struct record_item item = {.type = RECORD_LAYER};
 	struct record_layer *layer = &item.layer;
@@ -160,10 +168,62 @@ static int move_layer(struct commit *c, const struct gc_moved *moved, struct err
 		return r;
 	if (memcmp(&layer->recipe, &moved->recipe, sizeof(layer->recipe)) != 0 ||
 	    memcmp(&layer->tree, &moved->tree, sizeof(layer->tree)) != 0)
-		return 0;
+		return layer->recipe.pack == pack || layer->tree.pack == pack
+			       ? err_set(err, ERR_BUSY, "a layer came into pack %08x",
+					 pack)
+			       : 0;
 	layer->recipe = moved->new_recipe;
 	layer->tree = moved->new_tree;
 	return store_commit_add(c, &item, err);
+}
+
+static int drop(struct commit *c, struct gc_mark *m, size_t object,
+		const struct digest *d, struct err *err)
+{
+	const struct record_item item = {.type = RECORD_DROP, .drop.object = *d};
+
+	m->flags[object] |= GC_DROPPED;
+	return store_commit_add(c, &item, err);
+}
+
+/* The copies of what is dead here lie in packs that stay. Nobody has to find them there: what
+ * they are made of may be gone. */
+static int drop_copies(struct commit *c, struct emptying *e, struct err *err)
+{
+	struct gc_mark *m = e->plan->mark;
+	int r = 0;
+
+	for (size_t i = 0; i < e->copy.left.len / sizeof(struct gc_left) && r == 0; i++) {
+		struct gc_left left;
+
+		memcpy(&left, e->copy.left.data + i * sizeof(left), sizeof(left));
+		if ((m->flags[left.object] & (GC_LIVE | GC_TWICE | GC_DROPPED)) ==
+		    GC_TWICE)
+			r = drop(c, m, left.object, &left.digest, err);
+	}
+	return r;
+}
+
+/* Chunks go, so lists that are dead, wherever they are, must not be found again: whoever has
+ * such a content stores it anew. */
+static int drop_lists(struct commit *c, struct emptying *e, struct err *err)
+{
+	struct gc_mark *m = e->plan->mark;
+	int r = 0;
+
+	for (size_t i = 0; i < m->count && r == 0; i++) {
+		struct digest d;
+
+		if ((m->flags[i] & (GC_LIVE | GC_CHUNKED | GC_DROPPED)) != GC_CHUNKED)
+			continue;
+		r = catalog_object_by_prefix(store_commit_txn(c), m->keys[i], 64, &d,
+					     err);
+		if (r == 0)
+			r = drop(c, m, i, &d, err);
+		else if (r == -ERR_NOTFOUND)
+			r = 0;
+	}
+	return r;
 }
 
 static int add_items(struct commit *c, struct emptying *e, struct err *err)
@@ -175,9 +235,13 @@ static int add_items(struct commit *c, struct emptying *e, struct err *err)
 	int r = store_commit_add(c, &gone, err);
 
 	if (r == 0)
+		r = drop_copies(c, e, err);
+	if (r == 0 && e->copy.left_whole)
+		r = drop_lists(c, e, err);
+	if (r == 0)
 		r = session_commit_packs(e->session, c, err);
 	for (size_t i = 0; i < e->copy.moved.len / sizeof(*moved) && r == 0; i++)
-		r = move_layer(c, &moved[i], err);
+		r = move_layer(c, &moved[i], e->use->number, err);
 	return r;
 }
 
@@ -194,10 +258,21 @@ static int publish(struct commit *c, void *arg, struct err *err)
 	if (r == 0)
 		r = gc_mark_pinned(m, e->pins, err);
 	if (r == 0)
+		r = gc_mark_twice_more(m, store_commit_txn(c), err);
+	if (r == 0)
+		r = gc_copy_check(&e->copy, store_commit_txn(c), err);
+	if (r == 0)
 		r = gc_copy_late(&e->copy, err);
 	if (r == 0)
 		r = session_pack_sync(e->session, err);
 	return r < 0 ? r : add_items(c, e, err);
+}
+
+/* Dropping once more harms nothing; taking for dropped what is not would. */
+static void forget_drops(struct gc_mark *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		m->flags[i] &= (uint8_t)~GC_DROPPED;
 }
 
 static int commit(struct emptying *e, struct err *err)
@@ -206,11 +281,12 @@ static int commit(struct emptying *e, struct err *err)
 	int r = store_commit(e->plan->mark->store, publish, e, NULL, 0, &failure);
 
 	pins_thaw(e->pins);
-	if (r < 0)
-		r = session_commit_settle(e->session, &failure, err);
-	else
+	if (r == 0) {
 		session_pack_close(e->session);
-	return r;
+		return 0;
+	}
+	forget_drops(e->plan->mark);
+	return session_commit_settle(e->session, &failure, err);
 }
 
 /* What is known to be wanted early need not be copied under the lock. */
@@ -272,7 +348,7 @@ static int empty_packs(struct plan *p, struct err *err)
 		if (!use->lock)
 			continue;
 		r = empty_pack(p, use, err);
-		if (r == -ERR_CORRUPT) {
+		if (r == -ERR_CORRUPT || r == -ERR_BUSY) {
 			p->result->packs_busy++;
 			r = 0;
 		}
@@ -312,6 +388,8 @@ int gc_packs_run(struct gc_mark *m, const struct gc_options *o, struct gc_result
 		count_victims(&p);
 	} else if (r == 0) {
 		r = store_commit(m->store, lock_victims, &p, NULL, 0, err);
+		if (r == 0 && has_victims(&p))
+			r = gc_mark_twice(m, err);
 		if (r == 0)
 			r = empty_packs(&p, err);
 		unlock(&p);

@@ -41,6 +41,8 @@ enum gc_flags {
 	GC_LIVE = 1,
 	GC_CHUNKED = 2,
 	GC_EXPANDED = 4, /* its chunks are marked */
+	GC_TWICE = 8,    /* another frame has it too */
+	GC_DROPPED = 16, /* not in the catalog any more */
 };
 
 /* A frame that has objects. */
@@ -59,6 +61,11 @@ struct gc_user {
 	uint32_t pack, layer; /* number in layers */
 };
 
+struct gc_pack {
+	uint32_t number;
+	uint64_t length; /* committed */
+};
+
 struct gc_mark {
 	struct store *store;
 	/* By object, in order of the digest; two that share these 8 bytes are marked
@@ -73,6 +80,7 @@ struct gc_mark {
 	struct digest_map layers;      /* struct gc_layer */
 	struct buf users;              /* struct gc_user */
 	struct buf plain;              /* struct pack_place: of live recipes and trees */
+	struct buf packs;              /* struct gc_pack: as they were with this table */
 	const struct digest_map *only; /* layers that count, of dry_run; NULL: all */
 	const struct digest_map *only_images;
 	/* scratch */
@@ -91,6 +99,12 @@ int gc_mark_more(struct gc_mark *m, struct catalog_txn *t, struct err *err) MUST
 /* Marks what sessions have noted, and chunks of it. */
 int gc_mark_pinned(struct gc_mark *m, const struct pins_seen *pins,
 		   struct err *err) MUST_CHECK;
+
+/* Finds objects that lie in more frames than the one that the catalog leads to. */
+int gc_mark_twice(struct gc_mark *m, struct err *err) MUST_CHECK;
+/* The same in what was committed since. */
+int gc_mark_twice_more(struct gc_mark *m, struct catalog_txn *t,
+		       struct err *err) MUST_CHECK;
 
 /* The object's number; -1: not there when the table was read. */
 int64_t gc_mark_find(const struct gc_mark *m, const struct digest *d);
@@ -111,12 +125,15 @@ struct gc_copy {
 	uint32_t pack;
 	/* Objects out of frames of which little is needed, until they fill one. */
 	struct buf data, data_table, lists, lists_table;
-	struct buf left;  /* struct gc_left */
-	struct buf moved; /* struct gc_moved */
+	struct buf left;   /* struct gc_left */
+	bool left_whole;   /* some of them may be chunks */
+	struct buf others; /* struct digest: in the pack, but the catalog led elsewhere */
+	struct buf moved;  /* struct gc_moved */
 };
 
 /* An object that was not copied. */
 struct gc_left {
+	struct digest digest;
 	uint32_t object;
 	struct pack_place at;
 };
@@ -131,6 +148,9 @@ void gc_copy_init(struct gc_copy *c, struct gc_mark *m, struct session *s, uint3
 void gc_copy_release(struct gc_copy *c);
 /* All that is live of the pack up to LENGTH. */
 int gc_copy_run(struct gc_copy *c, uint64_t length, struct err *err) MUST_CHECK;
+/* Whether the catalog still leads elsewhere for what was passed over as not being the pack's.
+ * ERR_BUSY if not: then the pack must stay. */
+int gc_copy_check(struct gc_copy *c, struct catalog_txn *t, struct err *err) MUST_CHECK;
 /* What has become live since. */
 int gc_copy_late(struct gc_copy *c, struct err *err) MUST_CHECK;
 

@@ -34,7 +34,8 @@ int layer_open(struct store *s, struct objects *o, const struct digest *diffid,
 	if (r < 0)
 		return r;
 	r = recipe_open(s, o, &record.recipe, ret, err);
-	if (r == -ERR_NOTFOUND && get_record(s, diffid, &again, NULL) == 0 &&
+	if (r == -ERR_NOTFOUND && catalog_refresh(store_catalog(s), NULL) == 0 &&
+	    get_record(s, diffid, &again, NULL) == 0 &&
 	    again.recipe.pack != record.recipe.pack) {
 		record = again;
 		r = recipe_open(s, o, &record.recipe, ret, err);

@@ -158,6 +158,7 @@ static int open_slice(struct objects *o, const struct digest *d, struct slice *r
 	r = open_at(o, &place, ret, err);
 	if (r != -ERR_CORRUPT && r != -ERR_NOTFOUND)
 		return r;
+	(void)!catalog_refresh(store_catalog(o->store), NULL);
 	if (look_up(o, d, &again, &now) < 0)
 		return err_copy(err, &now);
 	if (!same_place(&place, &again))

@@ -20,6 +20,7 @@ struct pending {
 	struct pins *pins; /* may be NULL */
 	struct catalog_txn *reader;
 	uint64_t reader_state; /* of pins, when it began */
+	bool refreshed;
 	unsigned lookups;
 	int64_t reader_began;
 };
@@ -74,6 +75,10 @@ static int look_once(struct pending *p, const struct digest *d, uint64_t state,
 	     coarse_now() - p->reader_began > READER_AGE_MAX_NS))
 		end_reader(p);
 	if (!p->reader) {
+		/* A catalog that was replaced knows nothing of what gc did since. */
+		if (p->reader_state != state || !p->refreshed)
+			(void)!catalog_refresh(p->catalog, NULL);
+		p->refreshed = true;
 		r = catalog_begin(p->catalog, false, &p->reader, err);
 		if (r < 0)
 			return r;

@@ -81,26 +81,41 @@ static int map_state(int dirfd, word **ret, struct err *err)
 
 /* ---- a session's side ---- */
 
-/* Made and locked, with gc sweeping unlocked ones at any time. */
+/* *RET_ST: of the file that is locked. */
+static int make_locked(struct pins *p, int *ret_fd, struct stat *ret_st, struct err *err)
+{
+	auto_fd int fd = -1;
+	uint64_t random;
+	int r;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		return err_sys(err, errno, "cannot get random bytes");
+	snprintf(p->name, sizeof(p->name), "%016llx", (unsigned long long)random);
+	r = perms_create(p->dirfd, p->name, O_RDWR, &fd, NULL, err);
+	if (r < 0)
+		return r;
+	r = io_lock(fd, true, true, p->name, err);
+	if (r == 0 && fstat(fd, ret_st) < 0)
+		r = err_sys(err, errno, "cannot stat '%s'", p->name);
+	if (r < 0)
+		unlinkat(p->dirfd, p->name, 0);
+	else
+		*ret_fd = steal_fd(&fd);
+	return r;
+}
+
+/* gc sweeps files that are not locked, at any time. */
 static int make_file(struct pins *p, struct err *err)
 {
 	struct stat st;
-	uint64_t random;
 	int r;
 
 	for (;;) {
 		auto_fd int fd = -1;
 
-		if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-			return err_sys(err, errno, "cannot get random bytes");
-		snprintf(p->name, sizeof(p->name), "%016llx", (unsigned long long)random);
-		r = perms_create(p->dirfd, p->name, O_RDWR, &fd, NULL, err);
-		if (r == 0)
-			r = io_lock(fd, true, true, p->name, err);
+		r = make_locked(p, &fd, &st, err);
 		if (r < 0)
 			return r;
-		if (fstat(fd, &st) < 0)
-			return err_sys(err, errno, "cannot stat '%s'", p->name);
 		if (st.st_nlink == 0 || st.st_size != 0)
 			continue;
 		p->fd = steal_fd(&fd);

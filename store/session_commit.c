@@ -151,8 +151,10 @@ static int get_layer(struct session *s, const struct digest *diffid,
 		     struct record_layer *ret, struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *txn = NULL;
-	int r = catalog_begin(store_catalog(s->store), false, &txn, err);
+	int r = catalog_refresh(store_catalog(s->store), err);
 
+	if (r == 0)
+		r = catalog_begin(store_catalog(s->store), false, &txn, err);
 	return r < 0 ? r : catalog_layer_get(txn, diffid, ret, err);
 }
 

@@ -101,8 +101,8 @@ killed_importer() {
         "$BIN/layercache" import "oci:$T/img:b$((1 + RANDOM % 4))" killed >/dev/null 2>&1 &
         p=$!
         sleep "0.$((RANDOM % 9))"
-        kill -9 $p 2>/dev/null
-        wait $p 2>/dev/null
+        kill -9 "$p" 2>/dev/null
+        wait "$p" 2>/dev/null
         "$BIN/layercache" remove killed 2>/dev/null
     done
 }
@@ -114,8 +114,8 @@ collector() {
         "$BIN/layercache" gc --keep-days 0 >/dev/null 2>&1 &
         p=$!
         sleep "0.$((RANDOM % 30 + 100))"
-        kill -9 $p 2>/dev/null
-        wait $p 2>/dev/null
+        kill -9 "$p" 2>/dev/null
+        wait "$p" 2>/dev/null
     done
 }
 tar_reader() {

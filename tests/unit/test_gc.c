@@ -309,6 +309,126 @@ static void what_a_running_session_found_stays(void **state)
 	expect_clean();
 }
 
+/* Keeps pack 1 busy from now until it is aborted. */
+static struct session *hold_pack_one(void)
+{
+	struct session *s = NULL;
+	struct pack_place place;
+
+	assert_ok(session_begin(scratch_store, NULL, &s, err));
+	assert_ok(session_put_frame(s, PACK_TREE, "x", 1, &place, err));
+	assert_int_equal(place.pack, 1);
+	return s;
+}
+
+static void put_bytes(struct session *s, const uint8_t *data, size_t len,
+		      struct digest *ret)
+{
+	uint64_t fresh;
+
+	digest_of(data, len, ret);
+	assert_ok(session_put_object(s, ret, data, len, "x.bin", &fresh, err));
+	assert_ok(session_flush(s, err));
+}
+
+/* Puts the content into a pack of its own, with an image that is needed. */
+static void commit_beside(struct session *s, const char *name, uint64_t seed)
+{
+	struct record_ref_target target = {0};
+	struct record_item image = {.type = RECORD_IMAGE};
+	struct record_item ref = {.type = RECORD_REF};
+	struct record_item chain = {.type = RECORD_CHAIN};
+
+	put_layer(s, seed, &chain.chain.diffid);
+	chain.chain.chainid = chain.chain.diffid;
+	assert_ok(session_add(s, &chain, err));
+	image.image.chainid = chain.chain.chainid;
+	assert_ok(session_put_document(s, name, strlen(name), &image.image.config, err));
+	assert_ok(session_put_document(s, "m", 1, &image.image.manifest, err));
+	assert_ok(session_add(s, &image, err));
+	ref.ref = (struct record_ref){.name = name, .count = 1, .targets = &target};
+	target.manifest = image.image.manifest;
+	assert_ok(session_add(s, &ref, err));
+	assert_ok(session_commit(s, err));
+}
+
+static bool has_object(const struct digest *d)
+{
+	auto_session struct session *s = NULL;
+
+	assert_ok(session_begin(scratch_store, NULL, &s, err));
+	return session_has_object(s, d);
+}
+
+/* Two importers brought the same, one was first: what lies in the other's pack as well goes
+ * with it. */
+static void copies_of_what_is_dead_are_not_found(void **state)
+{
+	struct session *first = NULL, *second = NULL;
+	struct record_item ref = {.type = RECORD_UNREF, .unref.name = "nothing"};
+	uint8_t data[5000];
+	struct digest d;
+	struct image a;
+
+	(void)state;
+	fill(data, sizeof(data), 77);
+	import_image("a", 1, &a);
+	assert_ok(session_begin(scratch_store, NULL, &first, err));
+	assert_ok(session_begin(scratch_store, NULL, &second, err));
+	put_bytes(first, data, sizeof(data), &d);
+	put_bytes(second, data, sizeof(data), &d);
+	assert_ok(session_add(first, &ref, err));
+	ref = (struct record_item){.type = RECORD_KEY, .key.key = {{1}}};
+	ref.key.chainid = a.chain;
+	assert_ok(session_add(first, &ref, err));
+	assert_ok(session_commit(first, err));
+	commit_beside(second, "b", 500);
+	ref = (struct record_item){.type = RECORD_UNKEY, .unkey.key = {{1}}};
+	assert_ok(session_begin(scratch_store, NULL, &first, err));
+	assert_ok(session_add(first, &ref, err));
+	assert_ok(session_commit(first, err));
+	assert_true(has_object(&d));
+	unname("a");
+	collect();
+	assert_int_equal(access(scratch_path(PACK_ONE), F_OK), -1);
+	expect_clean();
+	assert_false(has_object(&d));
+	close_store();
+	remove_below("store/catalog");
+	open_store(STORE_WRITE);
+	expect_clean();
+	assert_false(has_object(&d));
+}
+
+/* A dead list in a pack that stays, its chunks in one that goes. */
+static void a_list_whose_chunks_go_is_not_found(void **state)
+{
+	auto_free uint8_t *data = malloc(900000);
+	struct session *hold, *s = NULL;
+	struct digest d;
+	struct image a;
+
+	(void)state;
+	import_image("a", 1, &a);
+	fill(data, 900000, 1);
+	data[450000] ^= 1;
+	hold = hold_pack_one();
+	assert_ok(session_begin(scratch_store, NULL, &s, err));
+	put_bytes(s, data, 900000, &d);
+	commit_beside(s, "b", 500);
+	session_abort(hold);
+	unname("a");
+	assert_true(has_object(&d));
+	collect();
+	assert_int_equal(access(scratch_path(PACK_ONE), F_OK), -1);
+	expect_clean();
+	assert_false(has_object(&d));
+	close_store();
+	remove_below("store/catalog");
+	open_store(STORE_WRITE);
+	expect_clean();
+}
+
 static void a_chain_whose_layer_went_is_refused(void **state)
 {
 	struct record_item chain = {.type = RECORD_CHAIN};
@@ -393,6 +513,8 @@ int main(void)
 		TEST(a_bound_on_the_size_overrules_grace),
 		TEST(dry_run_changes_nothing),
 		TEST(what_a_running_session_found_stays),
+		TEST(copies_of_what_is_dead_are_not_found),
+		TEST(a_list_whose_chunks_go_is_not_found),
 		TEST(a_chain_whose_layer_went_is_refused),
 		TEST(the_journal_becomes_one_record),
 		TEST(a_stale_state_of_pins_is_put_right),
