@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SHA-256 by OpenSSL's EVP (which picks the SHA instructions). */
 #include "store/digest.h"
+#include "store/base/stream.h"
 
 #include <openssl/evp.h>
 #include <stdatomic.h>
+
+#define PIECE_SIZE (1u << 20)
 
 struct hasher {
 	EVP_MD_CTX *ctx;
@@ -122,6 +125,26 @@ void hasher_final(struct hasher *h, struct digest *ret)
 	if (!EVP_DigestFinal_ex(h->ctx, ret->bytes, NULL) ||
 	    !EVP_DigestInit_ex2(h->ctx, sha256(), NULL))
 		abort();
+}
+
+int digest_of_stream(struct stream *in, struct digest *ret, struct err *err)
+{
+	auto_free uint8_t *piece = malloc(PIECE_SIZE);
+	auto_hasher struct hasher *h = NULL;
+	size_t len = 0;
+	int r = hasher_new(&h, err);
+
+	if (r == 0 && !piece)
+		r = err_nomem(err);
+	while (r == 0) {
+		r = in->read(in, piece, PIECE_SIZE, &len, err);
+		if (r < 0 || len == 0)
+			break;
+		hasher_update(h, piece, len);
+	}
+	if (r == 0)
+		hasher_final(h, ret);
+	return r;
 }
 
 void digest_chain(const struct digest *parent, const struct digest *diffid,

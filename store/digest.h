@@ -14,6 +14,8 @@
 
 #include "store/base/err.h"
 
+struct stream;
+
 #define DIGEST_SIZE      32
 #define DIGEST_HEX_SIZE  65 /* 64 digits and NUL */
 #define DIGEST_TEXT_SIZE 72 /* "sha256:", 64 digits and NUL */
@@ -54,6 +56,9 @@ const char *digest_hex(const struct digest *d, char hex[DIGEST_HEX_SIZE]);
 
 /* SHA-256 of bytes in memory. Cannot fail (aborts if OpenSSL has no SHA-256). */
 void digest_of(const void *data, size_t len, struct digest *ret);
+
+/* SHA-256 of all that IN still gives. IN is borrowed. */
+int digest_of_stream(struct stream *in, struct digest *ret, struct err *err) MUST_CHECK;
 
 /* A running hash. One thread at a time; reusable after hasher_final. */
 struct hasher;

@@ -4,8 +4,6 @@
 
 #include "store/inflate.h"
 
-#define COPY_SIZE (1u << 20)
-
 static int keeper_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
 		       struct err *err)
 {
@@ -52,26 +50,6 @@ void blob_keeper_release(struct blob_keeper *k)
 	session_writer_free(k->writer);
 }
 
-static int hash(struct stream *in, struct digest *ret, struct err *err)
-{
-	auto_free char *chunk = malloc(COPY_SIZE);
-	auto_hasher struct hasher *h = NULL;
-	size_t len = 0;
-	int rc = hasher_new(&h, err);
-
-	if (!rc && !chunk)
-		rc = err_nomem(err);
-	while (!rc) {
-		rc = in->read(in, chunk, COPY_SIZE, &len, err);
-		if (rc || len == 0)
-			break;
-		hasher_update(h, chunk, len);
-	}
-	if (!rc)
-		hasher_final(h, ret);
-	return rc;
-}
-
 int blob_keeper_known(struct session *s, struct stream *in, const struct digest *blob,
 		      uint64_t size, const struct digest *diffid, struct err *err)
 {
@@ -85,7 +63,7 @@ int blob_keeper_known(struct session *s, struct stream *in, const struct digest 
 	if (!rc)
 		rc = inflate_open(packed, false, &kind, &plain, err);
 	if (!rc)
-		rc = hash(plain, &found, err);
+		rc = digest_of_stream(plain, &found, err);
 	stream_close(plain);
 	if (!rc && !digest_equal(&found, diffid))
 		rc = err_set(err, ERR_INVALID,

@@ -70,28 +70,6 @@ static int add_member(struct docker_archive *a, const struct digest *d, const ch
 
 /* ---- layers ---- */
 
-static int hash(struct stream *in, struct digest *ret, struct err *err)
-{
-	const size_t size = 1 << 20;
-	auto_free char *chunk = malloc(size);
-	auto_hasher struct hasher *h = NULL;
-	size_t len;
-	int rc = hasher_new(&h, err);
-
-	if (!rc && !chunk)
-		rc = err_nomem(err);
-	if (rc)
-		return rc;
-	do {
-		rc = stream_read_full(in, chunk, size, &len, err);
-		if (!rc)
-			hasher_update(h, chunk, len);
-	} while (!rc && len == size);
-	if (!rc)
-		hasher_final(h, ret);
-	return rc;
-}
-
 static int compression(struct bundle *b, const char *path, enum inflate_kind *ret,
 		       uint64_t *ret_size, struct err *err)
 {
@@ -127,7 +105,7 @@ static int describe_layer(struct docker_archive *a, const char *path,
 	if (kind != INFLATE_NONE) {
 		rc = bundle_open(a->bundle, path, &in, &size, err);
 		if (!rc)
-			rc = hash(in, &ret->digest, err);
+			rc = digest_of_stream(in, &ret->digest, err);
 	}
 	return rc ? rc : add_member(a, &ret->digest, path, err);
 }
