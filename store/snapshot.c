@@ -96,9 +96,11 @@ static int put_mount_point(struct snapshot *s, const struct walk_entry *e,
 	return snapshot_put_entry(s, &s->out, &entry, e->path, &e->stat, err);
 }
 
-static enum tar_type type_of(uint32_t mode)
+enum tar_type snapshot_type(uint32_t mode)
 {
 	switch (mode & S_IFMT) {
+	case S_IFREG:
+		return TAR_FILE;
 	case S_IFDIR:
 		return TAR_DIR;
 	case S_IFLNK:
@@ -170,7 +172,7 @@ static int put_special(struct snapshot *s, const struct walk_entry *e,
 		       const struct snapshot_place *p, enum snapshot_fate *ret,
 		       struct err *err)
 {
-	struct tar_entry entry = {.type = type_of(e->stat.mode)};
+	struct tar_entry entry = {.type = snapshot_type(e->stat.mode)};
 	char target[WALK_PATH_MAX];
 	struct err why;
 	bool same = false;

@@ -87,24 +87,6 @@ static int set_path(struct snapshot *s, size_t dir_len, const struct found *f,
 	return 0;
 }
 
-static enum tar_type type_of(uint32_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-		return TAR_FILE;
-	case S_IFDIR:
-		return TAR_DIR;
-	case S_IFLNK:
-		return TAR_SYMLINK;
-	case S_IFCHR:
-		return TAR_CHAR;
-	case S_IFBLK:
-		return TAR_BLOCK;
-	default:
-		return TAR_FIFO;
-	}
-}
-
 /* The tree's xattrs become the entry's. */
 static int use_xattrs(struct snapshot *s, uint64_t nid, struct err *err)
 {
@@ -123,7 +105,7 @@ static int put_node(struct snapshot *s, const struct tree_node *n, struct err *e
 				     .gid = n->gid,
 				     .mtime = n->mtime,
 				     .mtime_nsec = n->mtime_nsec};
-	struct tar_entry entry = {.type = type_of(n->mode)};
+	struct tar_entry entry = {.type = snapshot_type(n->mode)};
 	int r = 0;
 
 	if (!S_ISDIR(n->mode) && n->nlink > 1)

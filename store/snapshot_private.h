@@ -76,6 +76,7 @@ enum snapshot_fate {
 /* ---- snapshot.c ---- */
 
 int snapshot_changed(const char *path, struct err *err);
+enum tar_type snapshot_type(uint32_t mode);
 /* Appends the entry's header to OUT. ST gives what E does not say yet. */
 int snapshot_put_entry(struct snapshot *s, struct buf *out, struct tar_entry *e,
 		       const char *path, const struct walk_stat *st,
