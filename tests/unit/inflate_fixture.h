@@ -183,4 +183,45 @@ static inline int fixture_inflate(const struct buf *bytes, size_t step, size_t c
 	return r;
 }
 
+static inline void fixture_gives(enum inflate_kind want, const struct buf *bytes,
+				 const void *content, size_t len)
+{
+	static const size_t steps[] = {1, 3, 64 << 10};
+	auto_buf struct buf out;
+	struct err err = {0};
+
+	buf_init(&out, FIXTURE_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		enum inflate_kind kind = INFLATE_NONE;
+		int r = fixture_inflate(bytes, steps[i], 100000, &out, &kind, &err);
+
+		assert_string_equal(err.msg, "");
+		assert_int_equal(r, 0);
+		assert_int_equal(kind, want);
+		assert_int_equal(out.len, len);
+		if (len)
+			assert_memory_equal(out.data, content, len);
+	}
+}
+
+static inline void fixture_fails(enum inflate_kind want, const struct buf *bytes,
+				 int code, const char *text)
+{
+	static const size_t steps[] = {1, 5, 1000, 64 << 10, 1 << 20};
+	auto_buf struct buf out;
+
+	buf_init(&out, FIXTURE_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		enum inflate_kind kind = INFLATE_NONE;
+		struct err err = {0};
+
+		assert_int_equal(
+			fixture_inflate(bytes, steps[i], 100000, &out, &kind, &err),
+			-code);
+		assert_int_equal(kind, want);
+		if (!strstr(err.msg, text))
+			fail_msg("'%s' does not say '%s'", err.msg, text);
+	}
+}
+
 #endif

@@ -21,35 +21,12 @@ static int inflate_all(const struct buf *bytes, size_t step, struct buf *out,
 
 static void check_gives(const struct buf *bytes, const void *content, size_t len)
 {
-	static const size_t steps[] = {1, 3, 64 << 10};
-	auto_buf struct buf out;
-	struct err err = {0};
-
-	buf_init(&out, FIXTURE_MAX);
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		int r = inflate_all(bytes, steps[i], &out, &err);
-
-		assert_string_equal(err.msg, "");
-		assert_int_equal(r, 0);
-		assert_int_equal(out.len, len);
-		if (len)
-			assert_memory_equal(out.data, content, len);
-	}
+	fixture_gives(INFLATE_ZSTD, bytes, content, len);
 }
 
 static void check_fails(const struct buf *bytes, int code, const char *text)
 {
-	static const size_t steps[] = {1, 5, 64 << 10};
-	auto_buf struct buf out;
-
-	buf_init(&out, FIXTURE_MAX);
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		struct err err = {0};
-
-		assert_int_equal(inflate_all(bytes, steps[i], &out, &err), -code);
-		if (!strstr(err.msg, text))
-			fail_msg("'%s' does not say '%s'", err.msg, text);
-	}
+	fixture_fails(INFLATE_ZSTD, bytes, code, text);
 }
 
 static void skippable(struct buf *b, unsigned kind, size_t len)

@@ -33,17 +33,7 @@ static int inflate_all(const struct buf *bytes, size_t step, struct buf *out,
 
 static void check_fails(const struct buf *bytes, int code, const char *text)
 {
-	static const size_t steps[] = {1, 1000, 1 << 20};
-	auto_buf struct buf out;
-
-	buf_init(&out, FIXTURE_MAX);
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		struct err err = {0};
-
-		assert_int_equal(inflate_all(bytes, steps[i], &out, &err), -code);
-		if (!strstr(err.msg, text))
-			fail_msg("'%s' does not say '%s'", err.msg, text);
-	}
+	fixture_fails(INFLATE_OTHER, bytes, code, text);
 }
 
 static void every_filter_gives_the_content_back(void **state)
