@@ -204,10 +204,9 @@ static inline void reopen_store(unsigned flags)
 
 static inline void remove_below(const char *name)
 {
-	char command[200];
-
-	snprintf(command, sizeof(command), "rm -rf '%s/%s'", scratch_dir, name);
-	assert_int_equal(system(command), 0);
+	assert_int_equal(
+		nftw(scratch_path(name), scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS),
+		0);
 }
 
 static inline uint64_t file_size(const char *name)
