@@ -86,22 +86,22 @@ static int run(struct command_call *call, struct err *err)
 	char text[LISTEN_TEXT_SIZE];
 	struct http *http = NULL;
 	sigset_t signals;
-	int fd, rc;
+	auto_fd int fd = -1;
+	int rc = open_socket(call, &fd, err);
 
-	rc = command_open_store(call, v->writable ? STORE_CREATE | STORE_WRITE : 0,
-				&store, err);
+	if (!rc)
+		rc = command_open_store(
+			call, v->writable ? STORE_CREATE | STORE_WRITE : 0, &store, err);
 	if (rc)
 		return rc;
 	raise_files();
 	block_signals(&signals);
 	rc = registry_new(store, &o, &registry, err);
-	if (!rc)
-		rc = open_socket(call, &fd, err);
 	if (rc)
 		return rc;
 	listen_address(fd, text);
 	registry_handler(registry, &handler);
-	rc = http_start(fd, &handler, !call->quiet, &http, err);
+	rc = http_start(steal_fd(&fd), &handler, !call->quiet, &http, err);
 	if (rc)
 		return rc;
 	output_line("http://%s", text);

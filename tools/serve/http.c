@@ -17,6 +17,7 @@
 #define STOP_SECONDS    5
 #define HEADERS_MAX     (16u << 10)
 #define PIECE           (256u << 10)
+#define DRAIN_MAX       (16u << 20) /* bytes of a refused body that are still taken */
 
 /* A connection that has not sent the head of its next request yet. */
 struct waiting {
@@ -43,7 +44,9 @@ struct call {
 	struct http *http;
 	struct http_request request;
 	struct timespec since;
-	bool refused;
+	bool sent;               /* the reply */
+	struct http_reply early; /* to a request whose body is still coming */
+	uint64_t drained;
 	unsigned status;
 	uint64_t length;
 };
@@ -309,6 +312,20 @@ static enum MHD_Result send_reply(struct call *c, struct http_reply *r)
 
 /* ---- one request ---- */
 
+/* A client that is still sending would not see a reply; a short body is taken to its end. One
+ * that waits for leave to send sees it. */
+static bool is_sending(const struct http_request *q)
+{
+	const char *length = http_header(q, "Content-Length");
+
+	if (http_header(q, "Expect"))
+		return false;
+	if (http_header(q, "Transfer-Encoding"))
+		return true;
+	return length && strtoull(length, NULL, 10) > 0 &&
+	       strtoull(length, NULL, 10) <= DRAIN_MAX;
+}
+
 static void reply_init(struct http_reply *r)
 {
 	*r = (struct http_reply){0};
@@ -336,12 +353,11 @@ static enum MHD_Result begin_call(struct http *h, struct MHD_Connection *connect
 	pthread_mutex_unlock(&h->lock);
 	reply_init(&r);
 	h->handler.begin(h->handler.arg, &c->request, &r);
-	if (r.status) {
-		c->refused = true;
-		return send_reply(c, &r);
-	}
-	reply_release(&r);
-	return MHD_YES;
+	c->early = r;
+	if (!r.status || is_sending(&c->request))
+		return MHD_YES;
+	c->sent = true;
+	return send_reply(c, &c->early);
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
@@ -351,21 +367,26 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
 {
 	struct http *h = arg;
 	struct call *c = *context;
-	struct http_reply r;
 
 	(void)version;
 	if (!c)
 		return begin_call(h, connection, url, method, context);
+	if (*len && c->early.status) {
+		c->drained += *len;
+		*len = 0;
+		return c->drained <= DRAIN_MAX ? MHD_YES : MHD_NO;
+	}
 	if (*len) {
 		h->handler.data(h->handler.arg, &c->request, data, *len);
 		*len = 0;
 		return MHD_YES;
 	}
-	if (c->refused)
+	if (c->sent)
 		return MHD_YES;
-	reply_init(&r);
-	h->handler.end(h->handler.arg, &c->request, &r);
-	return send_reply(c, &r);
+	c->sent = true;
+	if (!c->early.status)
+		h->handler.end(h->handler.arg, &c->request, &c->early);
+	return send_reply(c, &c->early);
 }
 
 /* The path is the client's: what could forge lines is not printed as it is. */
@@ -402,6 +423,8 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
 		return;
 	w = waiting_of(connection);
 	h->handler.done(h->handler.arg, &c->request);
+	if (!c->sent)
+		reply_release(&c->early);
 	if (h->log)
 		log_call(c, names[c->request.method],
 			 why == MHD_REQUEST_TERMINATED_COMPLETED_OK);

@@ -105,8 +105,8 @@ static void take_upload(struct registry *g, const struct http_request *q,
 
 	if (uploads_take(g->uploads, x->route.id, &x->upload, &err))
 		reply_err(r, "BLOB_UPLOAD_UNKNOWN", &err);
-	else
-		fits(q, x, r);
+	else if (!fits(q, x, r))
+		registry_write_done(g, x);
 }
 
 static void finish_upload(struct registry *g, const struct http_request *q,
@@ -282,14 +282,9 @@ void registry_write_data(struct exchange *x, const void *data, size_t len)
 		x->rc = buf_append(&x->body, data, len, &x->err);
 }
 
-void registry_write_end(struct registry *g, const struct http_request *q,
-			struct exchange *x, struct http_reply *r)
+static void end_exchange(struct registry *g, const struct http_request *q,
+			 struct exchange *x, struct http_reply *r)
 {
-	if (q->method == HTTP_GET || q->method == HTTP_HEAD) {
-		take_upload(g, q, x, r);
-		if (r->status)
-			return;
-	}
 	if (x->rc)
 		reply_err(r, x->upload ? "BLOB_UPLOAD_INVALID" : "SIZE_INVALID", &x->err);
 	else if (x->upload)
@@ -300,6 +295,17 @@ void registry_write_end(struct registry *g, const struct http_request *q,
 		delete_manifest(g, x, r);
 	else
 		delete_blob(g, x, r);
+}
+
+/* The upload is free again before the client hears of it. */
+void registry_write_end(struct registry *g, const struct http_request *q,
+			struct exchange *x, struct http_reply *r)
+{
+	if (q->method == HTTP_GET || q->method == HTTP_HEAD)
+		take_upload(g, q, x, r);
+	if (!r->status)
+		end_exchange(g, q, x, r);
+	registry_write_done(g, x);
 }
 
 /* What was received of an upload that was broken off stays, and can be gone on with; one
