@@ -7,7 +7,12 @@ serve_alone "$0"
 need python3
 
 serve_start -w
+T=$T python3 "$lib/distribution.py" "$address" slow_head >"$T/slow" 2>&1 &
+slow=$!
 serve_ask hostile
+wait $slow
+grep -q '^ok' "$T/slow"
+tap_report $? 'a head that comes byte by byte is cut off'
 ok 'the store is clean' lc verify
 kill -0 "$serve_pid"
 tap_report $? 'the server lives'

@@ -12,8 +12,8 @@
 
 #define CONNECTIONS_MAX 256
 #define HEAD_MAX        (32u << 10)
-#define HEAD_SECONDS    30 /* in which a head must be there */
-#define IDLE_SECONDS    60 /* in which something must move */
+#define HEAD_SECONDS    10 /* in which the first head of a connection must be there */
+#define IDLE_SECONDS    60 /* in which something must move, or a later head be there */
 #define STOP_SECONDS    5
 #define HEADERS_MAX     (16u << 10)
 #define PIECE           (256u << 10)
@@ -23,7 +23,7 @@
 struct waiting {
 	struct waiting *next, **link;
 	int fd;
-	time_t since;
+	time_t until;
 };
 
 struct http {
@@ -61,11 +61,11 @@ static time_t now(void)
 
 /* ---- slow heads ---- */
 
-static void wait_begin(struct http *h, struct waiting *w)
+static void wait_begin(struct http *h, struct waiting *w, time_t seconds)
 {
 	pthread_mutex_lock(&h->lock);
 	if (!w->link) {
-		w->since = now();
+		w->until = now() + seconds;
 		w->next = h->waiting;
 		w->link = &h->waiting;
 		if (w->next)
@@ -96,10 +96,10 @@ static void *watch(void *arg)
 	pthread_mutex_lock(&h->lock);
 	while (!h->stopping) {
 		struct timespec until;
-		time_t oldest = now() - HEAD_SECONDS;
+		time_t time = now();
 
 		for (struct waiting *w = h->waiting; w; w = w->next)
-			if (w->since < oldest)
+			if (w->until < time)
 				shutdown(w->fd, SHUT_RDWR);
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec++;
@@ -124,7 +124,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 		if (!w)
 			return;
 		w->fd = info->connect_fd;
-		wait_begin(h, w);
+		wait_begin(h, w, HEAD_SECONDS);
 	} else if (w) {
 		wait_end(h, w);
 		free(w);
@@ -434,7 +434,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
 	pthread_cond_broadcast(&h->wake);
 	pthread_mutex_unlock(&h->lock);
 	if (w && why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-		wait_begin(h, w);
+		wait_begin(h, w, IDLE_SECONDS);
 	free(c);
 	*context = NULL;
 }
