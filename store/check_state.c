@@ -296,29 +296,17 @@ static int put_tree(struct check_state *st, const struct record_tree *item,
 	return r;
 }
 
+static const enum table gone_tables[] = {
+	[GONE_LAYER] = LAYERS, [GONE_CHAIN] = CHAINS,       [GONE_BLOB] = BLOBS,
+	[GONE_IMAGE] = IMAGES, [GONE_ARTIFACT] = ARTIFACTS,
+};
+
 static void put_gone(struct check_state *st, const struct record_gone *g)
 {
 	if (g->number)
 		raise_number(st, g->number);
-	switch (g->kind) {
-	case GONE_LAYER:
-		remove_row(st, LAYERS, &g->id);
-		return;
-	case GONE_CHAIN:
-		remove_row(st, CHAINS, &g->id);
-		return;
-	case GONE_BLOB:
-		remove_row(st, BLOBS, &g->id);
-		return;
-	case GONE_IMAGE:
-		remove_row(st, IMAGES, &g->id);
-		return;
-	case GONE_ARTIFACT:
-		remove_row(st, ARTIFACTS, &g->id);
-		return;
-	default:
-		return;
-	}
+	if (g->kind < ARRAY_LEN(gone_tables) && g->kind != GONE_NUMBER)
+		remove_row(st, gone_tables[g->kind], &g->id);
 }
 
 static int apply_item(void *arg, const struct record_item *item, struct err *err)

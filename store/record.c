@@ -266,6 +266,12 @@ static bool take_key(struct cursor *c, struct record_key *key)
 	       take_i64(c, &key->created);
 }
 
+static bool take_artifact(struct cursor *c, struct record_artifact *a)
+{
+	return take_digest(c, &a->manifest) && take_digest(c, &a->needs) &&
+	       take_digest(c, &a->subject) && take_i64(c, &a->created);
+}
+
 static bool take_gone(struct cursor *c, struct record_gone *g)
 {
 	return cursor_le32(c, &g->kind) && cursor_le32(c, &g->number) &&
@@ -313,10 +319,7 @@ static bool take_payload(struct cursor *c, struct arena *a, struct record_item *
 	case RECORD_UNKEY:
 		return take_digest(c, &item->unkey.key);
 	case RECORD_ARTIFACT:
-		return take_digest(c, &item->artifact.manifest) &&
-		       take_digest(c, &item->artifact.needs) &&
-		       take_digest(c, &item->artifact.subject) &&
-		       take_i64(c, &item->artifact.created);
+		return take_artifact(c, &item->artifact);
 	case RECORD_GONE:
 		return take_gone(c, &item->gone);
 	case RECORD_PACK_GONE:

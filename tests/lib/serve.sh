@@ -9,8 +9,9 @@
 # Sourced before tap.sh with `serve_alone "$0"`, the script runs in a network of its own.
 serve_alone() {
     [ -z "${SERVE_ALONE:-}" ] || return 0
-    [ "$(id -u)" != 0 ] || ! unshare -n true 2>/dev/null ||
-        SERVE_ALONE=1 exec unshare -n bash -c 'ip link set lo up && exec bash "$0"' "$1"
+    [ "$(id -u)" = 0 ] && unshare -n true 2>/dev/null || return 0
+    # shellcheck disable=SC2016 # the inner shell expands it
+    SERVE_ALONE=1 exec unshare -n bash -c 'ip link set lo up && exec bash "$0"' "$1"
 }
 
 serve_start() {

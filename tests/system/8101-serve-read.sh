@@ -71,6 +71,7 @@ ok 'and the very blobs' skopeo --insecure-policy copy -q --src-tls-verify=false 
 serve_stop
 
 # ---- beginning and end ----
+# shellcheck disable=SC2016 # the inner shell expands it
 LISTEN_FDS=1 timeout 5 bash -c 'LISTEN_PID=$$ exec "$0" serve 3<"$1"' "$BIN/layercache" "$T/line" 2>"$T/err"
 is 'what is handed over must be a socket' $? 1
 serve_start --idle-exit 1
