@@ -84,6 +84,17 @@ cat "$m/stats" >"$T/s1"
 cat "$c/var/random" >/dev/null
 sleep 1.1
 ok 'a later version differs' sh -c "! cmp -s '$m/stats' '$T/s1'"
+# A daemon that does not answer is still there, and asking where it is does not hang.
+pid=$(pgrep -f "layercache mount $m" | head -1)
+kill -STOP "$pid"
+is 'path while the daemon is stopped' "$(LC_TIMEOUT=10 lc path localhost/img:v1)" "$c"
+LC_TIMEOUT=10 ok 'show too' lc show localhost/img:v1
+grep -q "$c" "$T/out"
+tap_report $? 'and it says where'
+LC_TIMEOUT=10 fails_saying 1 'already mounted' 'a second mount is refused' lc mount "$m"
+kill -CONT "$pid"
+ok 'it goes on' cat "$c/etc/passwd"
+
 # Killed while walkers read what the daemon reads ahead for them: nobody waits for ever.
 mkdir "$T/walk"
 for d in 1 2 3 4 5 6; do
