@@ -86,20 +86,20 @@ static void refuse_fault(const struct http_request *q, const struct route *route
 {
 	switch (route->fault) {
 	case ROUTE_BAD_NAME:
-		reply_error(r, 400, "NAME_INVALID", "this is no name of a repository");
+		reply_refusal(r, 400, "NAME_INVALID", "this is no name of a repository");
 		return;
 	case ROUTE_BAD_TAG:
 		if (is_reading(q->method))
-			reply_error(r, 404, "MANIFEST_UNKNOWN", "this is no tag");
+			reply_refusal(r, 404, "MANIFEST_UNKNOWN", "this is no tag");
 		else
-			reply_error(r, 400, "TAG_INVALID", "this is no tag");
+			reply_refusal(r, 400, "TAG_INVALID", "this is no tag");
 		return;
 	case ROUTE_BAD_DIGEST:
-		reply_error(r, 400, "DIGEST_INVALID",
-			    "only sha256:<64 small hex digits> is a digest here");
+		reply_refusal(r, 400, "DIGEST_INVALID",
+			      "only sha256:<64 small hex digits> is a digest here");
 		return;
 	default:
-		reply_error(r, 404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
+		reply_refusal(r, 404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload");
 	}
 }
 
@@ -107,11 +107,11 @@ static void refuse(const struct registry *g, const struct http_request *q,
 		   const struct route *route, struct http_reply *r)
 {
 	if (route->kind == ROUTE_NONE) {
-		reply_error(r, 404, "UNSUPPORTED", "there is nothing at this path");
+		reply_refusal(r, 404, "UNSUPPORTED", "there is nothing at this path");
 	} else if (!is_allowed(g, route->kind, q->method)) {
-		reply_error(r, 405, "UNSUPPORTED",
-			    g->uploads ? "this cannot be done here"
-				       : "this server only reads");
+		reply_refusal(r, 405, "UNSUPPORTED",
+			      g->uploads ? "this cannot be done here"
+					 : "this server only reads");
 		http_reply_header(r, "Allow", "%s", allowed(g, route->kind));
 	} else if (route->fault) {
 		refuse_fault(q, route, r);
@@ -132,7 +132,7 @@ static void begin(void *arg, struct http_request *q, struct http_reply *r)
 	struct exchange *x = calloc(1, sizeof(*x));
 
 	if (!x) {
-		reply_error(r, 500, "UNKNOWN", "out of memory");
+		reply_refusal(r, 500, "UNKNOWN", "out of memory");
 		return;
 	}
 	q->state = x;

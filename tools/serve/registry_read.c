@@ -149,8 +149,8 @@ static bool choose_range(const struct http_request *q, const struct blobs_found 
 	kind = route_range_parse(range, found->size, ret_from, &r->length);
 	if (kind == ROUTE_OUTSIDE) {
 		r->length = 0;
-		reply_error(r, 416, "SIZE_INVALID", "the blob has %ju bytes",
-			    (uintmax_t)found->size);
+		reply_refusal(r, 416, "SIZE_INVALID", "the blob has %ju bytes",
+			      (uintmax_t)found->size);
 		http_reply_header(r, "Content-Range", "bytes */%ju",
 				  (uintmax_t)found->size);
 		return false;
@@ -200,7 +200,7 @@ static bool choose_page(const struct http_request *q, const struct names_list *l
 	uint64_t count = list->count;
 
 	if (n && !route_number_parse(n, strlen(n), &count)) {
-		reply_error(r, 400, "PAGINATION_NUMBER_INVALID", "n is no number");
+		reply_refusal(r, 400, "PAGINATION_NUMBER_INVALID", "n is no number");
 		return false;
 	}
 	*ret_from = 0;

@@ -38,8 +38,8 @@ static int digest_of_query(const struct http_request *q, const char *key,
 	if (!text)
 		return 0;
 	if (digest_parse(text, strlen(text), ret, NULL)) {
-		reply_error(r, 400, "DIGEST_INVALID",
-			    "only sha256:<64 small hex digits> is a digest here");
+		reply_refusal(r, 400, "DIGEST_INVALID",
+			      "only sha256:<64 small hex digits> is a digest here");
 		return -1;
 	}
 	return 1;
@@ -82,18 +82,18 @@ static bool fits(const struct http_request *q, struct exchange *x, struct http_r
 	if (!range)
 		return true;
 	if (!route_piece_parse(range, &from, &length)) {
-		reply_error(r, 400, "BLOB_UPLOAD_INVALID", "Content-Range is no range");
+		reply_refusal(r, 400, "BLOB_UPLOAD_INVALID", "Content-Range is no range");
 		return false;
 	}
 	if (sent && (!route_number_parse(sent, strlen(sent), &size) || size != length)) {
-		reply_error(r, 400, "SIZE_INVALID",
-			    "Content-Range and Content-Length disagree");
+		reply_refusal(r, 400, "SIZE_INVALID",
+			      "Content-Range and Content-Length disagree");
 		return false;
 	}
 	if (from == upload_size(x->upload))
 		return true;
-	reply_error(r, 416, "BLOB_UPLOAD_INVALID", "the upload has %ju bytes so far",
-		    (uintmax_t)upload_size(x->upload));
+	reply_refusal(r, 416, "BLOB_UPLOAD_INVALID", "the upload has %ju bytes so far",
+		      (uintmax_t)upload_size(x->upload));
 	upload_headers(x, r);
 	return false;
 }
@@ -119,7 +119,7 @@ static void finish_upload(struct registry *g, const struct http_request *q,
 	if (rc < 0)
 		return;
 	if (rc == 0) {
-		reply_error(r, 400, "DIGEST_INVALID", "?digest= is missing");
+		reply_refusal(r, 400, "DIGEST_INVALID", "?digest= is missing");
 		return;
 	}
 	if (uploads_finish(g->uploads, steal_ptr(&x->upload), &digest, &err)) {
@@ -156,9 +156,9 @@ static void begin_manifest(const struct http_request *q, struct http_reply *r)
 
 	if (length && route_number_parse(length, strlen(length), &size) &&
 	    size > REGISTRY_MANIFEST_MAX)
-		reply_error(r, 413, "SIZE_INVALID",
-			    "a manifest has at most %u bytes here",
-			    REGISTRY_MANIFEST_MAX);
+		reply_refusal(r, 413, "SIZE_INVALID",
+			      "a manifest has at most %u bytes here",
+			      REGISTRY_MANIFEST_MAX);
 }
 
 /* What stands before the parameters. NULL: nothing. */
@@ -210,7 +210,7 @@ static void put_manifest(struct registry *g, const struct http_request *q,
 	int rc = push(g, q, x, &pushed, &err);
 
 	if (rc == -ERR_NOTFOUND) {
-		reply_error(r, 400, "MANIFEST_BLOB_UNKNOWN", "%s", err.msg);
+		reply_refusal(r, 400, "MANIFEST_BLOB_UNKNOWN", "%s", err.msg);
 	} else if (rc) {
 		reply_err(r, "MANIFEST_INVALID", &err);
 	} else {
@@ -250,13 +250,13 @@ static void delete_blob(struct registry *g, struct exchange *x, struct http_repl
 	uint64_t size;
 
 	if (blobs_stored(&g->blobs, &x->route.digest, &size, NULL) == 0)
-		reply_error(r, 405, "UNSUPPORTED",
-			    "delete the manifests that need it; 'layercache gc' then "
-			    "takes the blob");
+		reply_refusal(r, 405, "UNSUPPORTED",
+			      "delete the manifests that need it; 'layercache gc' then "
+			      "takes the blob");
 	else if (uploads_forget(g->uploads, &x->route.digest))
 		r->status = 202;
 	else
-		reply_error(r, 404, "BLOB_UNKNOWN", "there is no such blob");
+		reply_refusal(r, 404, "BLOB_UNKNOWN", "there is no such blob");
 }
 
 /* ---- all ---- */

@@ -20,8 +20,8 @@ void reply_json(struct http_reply *r, const char *media_type, json_t *json)
 }
 
 /* err_set has made the text printable, but it may be cut inside a character. */
-void reply_error(struct http_reply *r, unsigned status, const char *code, const char *fmt,
-		 ...)
+void reply_refusal(struct http_reply *r, unsigned status, const char *code,
+		   const char *fmt, ...)
 {
 	char text[sizeof(((struct err *)NULL)->msg)];
 	json_t *message;
@@ -45,19 +45,19 @@ void reply_err(struct http_reply *r, const char *code, const struct err *err)
 {
 	switch (err->code) {
 	case ERR_NOTFOUND:
-		reply_error(r, 404, code, "%s", err->msg);
+		reply_refusal(r, 404, code, "%s", err->msg);
 		return;
 	case ERR_INVALID:
-		reply_error(r, 400, code, "%s", err->msg);
+		reply_refusal(r, 400, code, "%s", err->msg);
 		return;
 	case ERR_LIMIT:
-		reply_error(r, 413, code, "%s", err->msg);
+		reply_refusal(r, 413, code, "%s", err->msg);
 		return;
 	case ERR_BUSY:
-		reply_error(r, 409, code, "%s", err->msg);
+		reply_refusal(r, 409, code, "%s", err->msg);
 		return;
 	default:
 		fprintf(stderr, "layercache: serve: %s\n", err->msg);
-		reply_error(r, 500, "UNKNOWN", "%s", err->msg);
+		reply_refusal(r, 500, "UNKNOWN", "%s", err->msg);
 	}
 }

@@ -10,8 +10,8 @@
 #include "tools/serve/http.h"
 
 /* CODE: "NAME_UNKNOWN". The message is for people. */
-void reply_error(struct http_reply *r, unsigned status, const char *code, const char *fmt,
-		 ...) PRINTF_LIKE(4, 5);
+void reply_refusal(struct http_reply *r, unsigned status, const char *code,
+		   const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 /* What an error of ours means for the client: something is not there (CODE), is no good, or
  * failed here. The last kind is also told on stderr. */
