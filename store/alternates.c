@@ -4,7 +4,6 @@
 #include "store/alternates.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -153,20 +152,11 @@ static int look_through(struct alternates *a, size_t directory, DIR *dir, struct
 static int refresh_directory(struct alternates *a, size_t number, struct err *err)
 {
 	struct directory *d = &a->directories[number];
-	auto_fd int fd = -1;
-	DIR *dir = NULL;
-	int r = io_open(AT_FDCWD, d->path, O_RDONLY | O_DIRECTORY, 0, &fd, err);
+	auto_dir DIR *dir = NULL;
+	int r = io_opendir(AT_FDCWD, d->path, &dir, err);
 
-	if (r == 0) {
-		dir = fdopendir(fd);
-		if (!dir)
-			r = err_sys(err, errno, "cannot list '%s'", d->path);
-	}
-	if (dir) {
-		steal_fd(&fd);
+	if (r == 0)
 		r = look_through(a, number, dir, err);
-		closedir(dir);
-	}
 	d->absent = r < 0;
 	return r;
 }

@@ -2,7 +2,6 @@
  * Reading frames by place, through a set of open packs. */
 #include "store/pack_private.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -271,19 +270,12 @@ static int list_dir(DIR *dir, struct buf *numbers, struct err *err)
 int packs_list(struct packs *p, uint32_t **ret, size_t *ret_count, struct err *err)
 {
 	auto_buf struct buf numbers;
-	auto_fd int fd = -1;
-	DIR *dir;
-	int r = io_open(p->dirfd, ".", O_RDONLY | O_DIRECTORY, 0, &fd, err);
+	auto_dir DIR *dir = NULL;
+	int r = io_opendir(p->dirfd, ".", &dir, err);
 
 	buf_init(&numbers, PACKS_MAX * sizeof(uint32_t));
-	if (r < 0)
-		return r;
-	dir = fdopendir(fd);
-	if (!dir)
-		return err_sys(err, errno, "cannot list the packs");
-	steal_fd(&fd);
-	r = list_dir(dir, &numbers, err);
-	closedir(dir);
+	if (r == 0)
+		r = list_dir(dir, &numbers, err);
 	if (r < 0)
 		return r;
 	*ret_count = numbers.len / sizeof(uint32_t);

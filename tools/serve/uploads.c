@@ -3,7 +3,6 @@
 #include "tools/serve/uploads.h"
 
 #include <pthread.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "store/base/io.h"
@@ -123,12 +122,11 @@ static void expire(struct uploads *u)
 static int make_id(char id[UPLOADS_ID_SIZE], struct err *err)
 {
 	uint8_t bytes[(UPLOADS_ID_SIZE - 1) / 2];
+	int rc = io_random(bytes, sizeof(bytes), err);
 
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return err_sys(err, errno, "cannot get random bytes");
-	for (size_t i = 0; i < sizeof(bytes); i++)
+	for (size_t i = 0; i < sizeof(bytes) && !rc; i++)
 		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
-	return 0;
+	return rc;
 }
 
 static int upload_new(struct uploads *u, struct upload **ret, struct err *err)
