@@ -9,6 +9,7 @@
 #ifndef STORE_OBJECT_H
 #define STORE_OBJECT_H
 
+#include "store/base/stream.h"
 #include "store/store.h"
 
 struct objects;
@@ -28,6 +29,11 @@ int objects_size(struct objects *o, const struct digest *d, uint64_t *ret,
 /* Copies up to LEN bytes from OFF on; *ret_len is less only at the end of the content. */
 int objects_read(struct objects *o, const struct digest *d, uint64_t off, void *data,
 		 size_t len, size_t *ret_len, struct err *err) MUST_CHECK;
+
+/* The content from byte AT on, as a stream (object_stream.c); O outlives it. Whether it is there
+ * shows when it is read. */
+int objects_open(struct objects *o, const struct digest *d, uint64_t at,
+		 struct stream **ret, struct err *err) MUST_CHECK;
 
 /* Appends the whole content to BUF (bounded by buf->max): documents. */
 int objects_read_all(struct objects *o, const struct digest *d, struct buf *buf,

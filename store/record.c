@@ -162,6 +162,23 @@ static void put_payload(struct encoder *e, const struct record_item *item)
 	e->r = err_set(e->err, ERR_FAILED, "no item has type %u", (unsigned)item->type);
 }
 
+/* The targets first: they have the stricter alignment. */
+int record_ref_copy(const struct record_ref *ref, struct record_ref *ret,
+		    void **ret_memory, struct err *err)
+{
+	size_t targets = ref->count * sizeof(ref->targets[0]);
+	size_t name = strlen(ref->name) + 1;
+	char *at = malloc(targets + name);
+
+	if (!at)
+		return err_nomem(err);
+	*ret = *ref;
+	ret->targets = targets ? memcpy(at, ref->targets, targets) : NULL;
+	ret->name = memcpy(at + targets, ref->name, name);
+	*ret_memory = at;
+	return 0;
+}
+
 int record_encode(struct buf *buf, const struct record_item *item, struct err *err)
 {
 	struct encoder e = {.buf = buf, .err = err};

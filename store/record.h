@@ -101,6 +101,10 @@ struct record_ref {
 	int64_t created; /* seconds since the epoch, when the name was set */
 };
 
+/* Copies what REF points to: into *RET_MEMORY, which the caller frees. */
+int record_ref_copy(const struct record_ref *ref, struct record_ref *ret,
+		    void **ret_memory, struct err *err) MUST_CHECK;
+
 struct record_unref {
 	const char *name;
 };

@@ -6,28 +6,12 @@
 
 /* ---- collecting items ---- */
 
-/* The targets first: they have the stricter alignment. */
-static int copy_ref(struct session_item *to, const struct record_ref *ref,
-		    struct err *err)
-{
-	size_t targets = ref->count * sizeof(ref->targets[0]);
-	size_t name = strlen(ref->name) + 1;
-	char *at = malloc(targets + name);
-
-	if (!at)
-		return err_nomem(err);
-	to->memory = at;
-	to->item.ref.targets = targets ? memcpy(at, ref->targets, targets) : NULL;
-	to->item.ref.name = memcpy(at + targets, ref->name, name);
-	return 0;
-}
-
 static int copy_item(struct session_item *to, const struct record_item *item,
 		     struct err *err)
 {
 	*to = (struct session_item){.item = *item};
 	if (item->type == RECORD_REF)
-		return copy_ref(to, &item->ref, err);
+		return record_ref_copy(&item->ref, &to->item.ref, &to->memory, err);
 	if (item->type == RECORD_UNREF) {
 		to->memory = strdup(item->unref.name);
 		if (!to->memory)

@@ -70,41 +70,6 @@ int blobs_stored(const struct blobs *b, const struct digest *digest, uint64_t *r
 
 /* ---- bytes ---- */
 
-struct object_stream {
-	struct stream base;
-	struct objects *objects;
-	struct digest digest;
-	uint64_t at;
-};
-
-static int object_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
-		       struct err *err)
-{
-	struct object_stream *o = (struct object_stream *)s;
-	int rc = objects_read(o->objects, &o->digest, o->at, data, cap, ret_len, err);
-
-	if (!rc)
-		o->at += *ret_len;
-	return rc;
-}
-
-static void object_close(struct stream *s)
-{
-	free(s);
-}
-
-static int object_open(struct objects *objects, const struct digest *digest, uint64_t at,
-		       struct stream **ret, struct err *err)
-{
-	struct object_stream *o = calloc(1, sizeof(*o));
-
-	if (!o)
-		return err_nomem(err);
-	*o = (struct object_stream){{object_read, object_close}, objects, *digest, at};
-	*ret = &o->base;
-	return 0;
-}
-
 /* Holds what was found until it is closed. */
 struct blob_stream {
 	struct stream base, *in;
@@ -136,7 +101,7 @@ static int open_inner(const struct blobs *b, const struct blobs_found *found, ui
 	case BLOBS_SPOOLED:
 		return spooled_open(found->spooled, at, ret, err);
 	case BLOBS_OBJECT:
-		return object_open(b->objects, &found->digest, at, ret, err);
+		return objects_open(b->objects, &found->digest, at, ret, err);
 	default:
 		return layer_open_at(b->store, b->objects, &found->digest, at, ret, err);
 	}
