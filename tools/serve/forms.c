@@ -84,20 +84,30 @@ static void finish(struct form *form, const struct manifest *m)
 	snprintf(form->media_type, sizeof(form->media_type), "%s", type);
 }
 
+/* The end of everything that makes a form: FORM becomes the caller's, or goes if RC is an
+ * error. */
+static int give(struct form *form, int rc, struct form *ret)
+{
+	if (rc)
+		form_release(form);
+	else
+		*ret = *form;
+	return rc;
+}
+
 /* A document as it came. */
 static int take_document(struct forms *f, const struct digest *d, struct form *ret,
 			 struct err *err)
 {
+	struct form form = {.verbatim = true};
 	auto_manifest struct manifest m = {0};
-	int rc = read_document(f, d, &ret->bytes, err);
+	int rc = read_document(f, d, &form.bytes, err);
 
 	if (!rc)
-		rc = manifest_parse(ret->bytes.data, ret->bytes.len, NULL, &m, err);
-	if (rc)
-		return rc;
-	ret->verbatim = true;
-	finish(ret, &m);
-	return 0;
+		rc = manifest_parse(form.bytes.data, form.bytes.len, NULL, &m, err);
+	if (!rc)
+		finish(&form, &m);
+	return give(&form, rc, ret);
 }
 
 /* ---- images ---- */
@@ -201,11 +211,7 @@ int forms_image(struct forms *f, const struct record_image *image, struct form *
 		rc = note_made(f, &form, &image->manifest, "", err);
 	if (rc == -ERR_NOTFOUND)
 		rc = err_set(err, ERR_CORRUPT, "something of the image is missing");
-	if (rc)
-		form_release(&form);
-	else
-		*ret = form;
-	return rc;
+	return give(&form, rc, ret);
 }
 
 /* ---- indexes ---- */
@@ -267,12 +273,9 @@ static int take_index(struct forms *f, const struct digest *d, struct form *ret,
 		rc = manifest_parse(form.bytes.data, form.bytes.len, NULL, &m, err);
 	if (!rc && (m.kind != MANIFEST_INDEX || !is_whole(f, &m, 0)))
 		rc = -ERR_NOTFOUND;
-	if (rc) {
-		form_release(&form);
-		return err_set(err, ERR_NOTFOUND, "this is no index of what is here");
-	}
-	*ret = form;
-	return 0;
+	if (rc)
+		rc = err_set(err, ERR_NOTFOUND, "this is no index of what is here");
+	return give(&form, rc, ret);
 }
 
 /* An index of the images that there are, as they are served. */
@@ -334,17 +337,10 @@ int forms_name(struct forms *f, const struct record_ref *ref, bool indexes,
 	       struct form *ret, struct err *err)
 {
 	struct record_image image;
-	struct form form = {0};
 	int rc = -ERR_NOTFOUND;
 
-	if (ref->count == 0) {
-		rc = take_document(f, &ref->index, &form, err);
-		if (rc)
-			form_release(&form);
-		else
-			*ret = form;
-		return rc;
-	}
+	if (ref->count == 0)
+		return take_document(f, &ref->index, ret, err);
 	if (indexes)
 		rc = name_index(f, ref, ret, err);
 	if (rc != -ERR_NOTFOUND)
@@ -500,14 +496,8 @@ int forms_digest(struct forms *f, const struct digest *digest, struct form *ret,
 	struct form form = {0};
 	int rc;
 
-	if (is_artifact(f, digest) && get_image(f, digest, &image, NULL) != 0) {
-		rc = take_document(f, digest, &form, err);
-		if (rc)
-			form_release(&form);
-		else
-			*ret = form;
-		return rc;
-	}
+	if (is_artifact(f, digest) && get_image(f, digest, &image, NULL) != 0)
+		return take_document(f, digest, ret, err);
 	rc = get_image(f, digest, &image, err);
 	if (!rc)
 		rc = forms_image(f, &image, &form, err);

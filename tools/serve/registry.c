@@ -44,41 +44,44 @@ static bool is_reading(enum http_method m)
 	return m == HTTP_GET || m == HTTP_HEAD;
 }
 
-static const char *allowed(const struct registry *g, enum route_kind kind)
+#define METHOD(m) (1u << HTTP_##m)
+#define READING   (METHOD(GET) | METHOD(HEAD))
+
+/* A set of 1 << method. */
+static unsigned allowed(const struct registry *g, enum route_kind kind)
 {
 	bool writable = g->uploads != NULL;
 
 	switch (kind) {
 	case ROUTE_MANIFEST:
-		return writable ? "GET, HEAD, PUT, DELETE" : "GET, HEAD";
+		return writable ? READING | METHOD(PUT) | METHOD(DELETE) : READING;
 	case ROUTE_BLOB:
-		return writable ? "GET, HEAD, DELETE" : "GET, HEAD";
+		return writable ? READING | METHOD(DELETE) : READING;
 	case ROUTE_START:
-		return writable ? "POST" : "";
+		return writable ? METHOD(POST) : 0;
 	case ROUTE_UPLOAD:
-		return writable ? "GET, PATCH, PUT, DELETE" : "";
+		return writable ? METHOD(GET) | METHOD(PATCH) | METHOD(PUT) |
+					  METHOD(DELETE)
+				: 0;
 	default:
-		return "GET, HEAD";
+		return READING;
 	}
 }
 
-static bool is_allowed(const struct registry *g, enum route_kind kind, enum http_method m)
+static void add_allow(unsigned methods, struct http_reply *r)
 {
-	bool writable = g->uploads != NULL;
+	static const char *const names[] = {
+		[HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST",
+		[HTTP_PATCH] = "PATCH", [HTTP_PUT] = "PUT",   [HTTP_DELETE] = "DELETE",
+	};
+	char text[64] = "";
+	size_t len = 0;
 
-	switch (kind) {
-	case ROUTE_MANIFEST:
-		return is_reading(m) || (writable && (m == HTTP_PUT || m == HTTP_DELETE));
-	case ROUTE_BLOB:
-		return is_reading(m) || (writable && m == HTTP_DELETE);
-	case ROUTE_START:
-		return writable && m == HTTP_POST;
-	case ROUTE_UPLOAD:
-		return writable && (m == HTTP_GET || m == HTTP_PATCH || m == HTTP_PUT ||
-				    m == HTTP_DELETE);
-	default:
-		return is_reading(m);
-	}
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		if (methods >> i & 1)
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
+						len ? ", " : "", names[i]);
+	http_reply_header(r, "Allow", "%s", text);
 }
 
 static void refuse_fault(const struct http_request *q, const struct route *route,
@@ -108,11 +111,11 @@ static void refuse(const struct registry *g, const struct http_request *q,
 {
 	if (route->kind == ROUTE_NONE) {
 		reply_refusal(r, 404, "UNSUPPORTED", "there is nothing at this path");
-	} else if (!is_allowed(g, route->kind, q->method)) {
+	} else if (!(allowed(g, route->kind) >> q->method & 1)) {
 		reply_refusal(r, 405, "UNSUPPORTED",
 			      g->uploads ? "this cannot be done here"
 					 : "this server only reads");
-		http_reply_header(r, "Allow", "%s", allowed(g, route->kind));
+		add_allow(allowed(g, route->kind), r);
 	} else if (route->fault) {
 		refuse_fault(q, route, r);
 	}
