@@ -193,15 +193,21 @@ bool http_accepts(const struct http_request *q, const char *media_type, bool any
 	return a.found || (any && !a.seen);
 }
 
+static const char *const methods[] = {
+	[HTTP_OTHER] = "?",       [HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD",
+	[HTTP_POST] = "POST",     [HTTP_PUT] = "PUT", [HTTP_PATCH] = "PATCH",
+	[HTTP_DELETE] = "DELETE",
+};
+
+const char *http_method_name(enum http_method m)
+{
+	return methods[m];
+}
+
 static enum http_method method_of(const char *text)
 {
-	static const char *const names[] = {
-		[HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD",   [HTTP_POST] = "POST",
-		[HTTP_PUT] = "PUT", [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (names[i] && strcmp(names[i], text) == 0)
+	for (size_t i = 0; i < ARRAY_LEN(methods); i++)
+		if (strcmp(methods[i], text) == 0)
 			return (enum http_method)i;
 	return HTTP_OTHER;
 }
@@ -390,7 +396,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection,
 }
 
 /* The path is the client's: what could forge lines is not printed as it is. */
-static void log_call(const struct call *c, const char *method, bool whole)
+static void log_call(const struct call *c, bool whole)
 {
 	struct timespec t;
 	char path[512];
@@ -400,7 +406,8 @@ static void log_call(const struct call *c, const char *method, bool whole)
 		path[n++] = (unsigned char)*p < 0x21 || *p == 0x7f ? '?' : *p;
 	path[n] = '\0';
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	fprintf(stderr, "%s %s %u %llu bytes %lld ms%s\n", method, path, c->status,
+	fprintf(stderr, "%s %s %u %llu bytes %lld ms%s\n",
+		http_method_name(c->request.method), path, c->status,
 		(unsigned long long)c->length,
 		(long long)(t.tv_sec - c->since.tv_sec) * 1000 +
 			(t.tv_nsec - c->since.tv_nsec) / 1000000,
@@ -410,11 +417,6 @@ static void log_call(const struct call *c, const char *method, bool whole)
 static void on_completed(void *arg, struct MHD_Connection *connection, void **context,
 			 enum MHD_RequestTerminationCode why)
 {
-	static const char *const names[] = {
-		[HTTP_OTHER] = "?",       [HTTP_GET] = "GET", [HTTP_HEAD] = "HEAD",
-		[HTTP_POST] = "POST",     [HTTP_PUT] = "PUT", [HTTP_PATCH] = "PATCH",
-		[HTTP_DELETE] = "DELETE",
-	};
 	struct http *h = arg;
 	struct call *c = *context;
 	struct waiting *w;
@@ -426,8 +428,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
 	if (!c->sent)
 		reply_release(&c->early);
 	if (h->log)
-		log_call(c, names[c->request.method],
-			 why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+		log_call(c, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 	pthread_mutex_lock(&h->lock);
 	h->running--;
 	h->last = now();

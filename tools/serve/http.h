@@ -25,6 +25,9 @@ enum http_method {
 	HTTP_DELETE,
 };
 
+/* "GET"; "?" for HTTP_OTHER. */
+const char *http_method_name(enum http_method m);
+
 struct http_request {
 	enum http_method method;
 	const char *path; /* decoded, without the query */

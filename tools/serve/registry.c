@@ -70,17 +70,14 @@ static unsigned allowed(const struct registry *g, enum route_kind kind)
 
 static void add_allow(unsigned methods, struct http_reply *r)
 {
-	static const char *const names[] = {
-		[HTTP_GET] = "GET",     [HTTP_HEAD] = "HEAD", [HTTP_POST] = "POST",
-		[HTTP_PATCH] = "PATCH", [HTTP_PUT] = "PUT",   [HTTP_DELETE] = "DELETE",
-	};
 	char text[64] = "";
 	size_t len = 0;
 
-	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+	for (unsigned i = HTTP_GET; i <= HTTP_DELETE; i++)
 		if (methods >> i & 1)
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
-						len ? ", " : "", names[i]);
+						len ? ", " : "",
+						http_method_name((enum http_method)i));
 	http_reply_header(r, "Allow", "%s", text);
 }
 
