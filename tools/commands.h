@@ -12,6 +12,9 @@ extern const struct command *const commands[];
 /* NULL if there is none of this name. */
 const struct command *commands_find(const char *name);
 
+extern const struct command cmd_cache;
+extern const struct command cmd_cache_import;
+extern const struct command cmd_cache_show;
 extern const struct command cmd_diff;
 extern const struct command cmd_export;
 extern const struct command cmd_gc;

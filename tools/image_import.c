@@ -170,29 +170,26 @@ static int add_target(struct import *im, struct target *t, bool *ret_taken,
 	return 0;
 }
 
-/* Whether an image has what only caches are asked for. */
+/* Whether an image of the set has what only caches are asked for. */
 static int check_inline(const struct import *im, const struct image_set *set,
 			bool *ret_wanted, struct err *err)
 {
-	struct cache cache;
-	int rc;
+	int rc = -ERR_NOTFOUND;
 
-	*ret_wanted = true;
-	for (size_t i = 0; i < set->count && im->options->caches; i++) {
+	for (size_t i = 0; i < set->count && rc == -ERR_NOTFOUND; i++) {
 		const struct image *image = &set->images[i];
+		struct cache cache;
 
 		rc = cache_from_config(image->config_bytes.data, image->config_bytes.len,
 				       image->manifest.items, image->config.diffids,
 				       image->config.count, &cache, err);
 		if (!rc)
 			cache_release(&cache);
-		*ret_wanted = rc == 0;
-		if (rc != -ERR_NOTFOUND || im->source->root_count == 1)
-			return rc == -ERR_NOTFOUND
-				       ? err_set(err, ERR_INVALID, "%s", err->msg)
-				       : rc;
 	}
-	return 0;
+	*ret_wanted = rc == 0;
+	if (rc == -ERR_NOTFOUND && im->source->root_count == 1)
+		return err_set(err, ERR_INVALID, "the image has no inline build cache");
+	return rc == -ERR_NOTFOUND ? 0 : rc;
 }
 
 /* In a source of several images, what is none is passed over. */
@@ -211,8 +208,9 @@ static int take_root(struct import *im, const struct source_root *root, struct t
 		*ret_wanted = true;
 		return cache_from_source(im->source, &root->desc, &t->cache, err);
 	}
+	*ret_wanted = t->set.count > 0;
 	if (t->set.count)
-		return check_inline(im, &t->set, ret_wanted, err);
+		return o->caches ? check_inline(im, &t->set, ret_wanted, err) : 0;
 	if (im->source->root_count == 1)
 		return err_set(
 			err, ERR_INVALID,

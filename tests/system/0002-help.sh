@@ -66,6 +66,22 @@ for v in "${verbs[@]}"; do
         "'$BIN/layercache' --complete -- $v -- | grep -qx -- --help" ;;
     esac
 done
+
+# Commands of a group, as far as there are groups.
+for v in "${verbs[@]}"; do
+    for m in $(lc help "$v" | sed -n '/^commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
+        ok "$v $m: help and --help are the same" sh -c "
+            '$BIN/layercache' help $v $m >'$T/by-help' && '$BIN/layercache' $v $m --help | diff '$T/by-help' - &&
+            head -1 '$T/by-help' | grep -q '^usage: layercache $v $m' &&
+            ! grep -qE '.{101}' '$T/by-help'"
+        lc help "$v" "$m" >"$T/by-help"
+        lc --complete -- "$v" "$m" -- | grep -vxE -- '--(store|quiet|help)' | sort -u >"$T/o"
+        man_options "$v $m" >"$T/m"
+        ok "$v $m: the man page has its options" diff "$T/o" "$T/m"
+        ok "$v $m: an unknown option is wrong use" wrong_use "$v" "$m" --no-such-option
+        ok "$v $m: completion knows it" sh -c "'$BIN/layercache' --complete -- $v '' | grep -qx $m"
+    done
+done
 sed -n '/^# COMMANDS/,/^# MOUNT/s/^\(\*[a-z]*\*.*\)/\1/p' "$man" |
     grep -oE '(^|, )\*[a-z]+\*' | tr -d '*, ' | sort >"$T/man.verbs"
 printf '%s\n' "${verbs[@]}" | sort >"$T/verbs"
