@@ -6,6 +6,10 @@
 static const struct command *const group[] = {
 	&cmd_cache_import,
 	&cmd_cache_show,
+	&cmd_cache_export,
+	&cmd_cache_merge,
+	&cmd_cache_complete,
+	&cmd_cache_prune,
 	NULL,
 };
 

@@ -13,7 +13,11 @@ extern const struct command *const commands[];
 const struct command *commands_find(const char *name);
 
 extern const struct command cmd_cache;
+extern const struct command cmd_cache_complete;
+extern const struct command cmd_cache_export;
 extern const struct command cmd_cache_import;
+extern const struct command cmd_cache_merge;
+extern const struct command cmd_cache_prune;
 extern const struct command cmd_cache_show;
 extern const struct command cmd_diff;
 extern const struct command cmd_export;

@@ -21,6 +21,22 @@ void cache_release(struct cache *c)
 
 /* ---- the layers of a manifest ---- */
 
+static bool ends_in(const char *text, const char *end)
+{
+	size_t a = strlen(text), b = strlen(end);
+
+	return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+const char *cache_media_type(const char *media_type)
+{
+	if (media_type && ends_in(media_type, "zstd"))
+		return DESCRIPTOR_OCI_LAYER "+zstd";
+	if (media_type && ends_in(media_type, ".tar"))
+		return DESCRIPTOR_OCI_LAYER;
+	return DESCRIPTOR_OCI_LAYER "+gzip";
+}
+
 /* A descriptor by its digest. */
 struct blob {
 	struct digest digest;
@@ -49,7 +65,8 @@ static int read_notes(const json_t *object, struct cache_layer *layer, struct er
 static int add_blob(struct digest_map *blobs, const struct descriptor *d,
 		    const json_t *object, struct err *err)
 {
-	struct cache_layer layer = {.desc = *d};
+	struct cache_layer layer = {.desc = *d,
+				    .media_type = cache_media_type(d->media_type)};
 	struct blob *blob;
 	uint32_t at;
 	int rc = read_notes(object, &layer, err);
@@ -260,6 +277,7 @@ int cache_from_config(const void *config, size_t len, const struct descriptor *l
 	for (size_t i = 0; i < count && !rc; i++) {
 		c.doc.layers[i].blob = layers[i].digest;
 		c.layers[i].desc = layers[i];
+		c.layers[i].media_type = cache_media_type(layers[i].media_type);
 		c.layers[i].desc.media_type = NULL;
 		c.layers[i].desc.tag = c.layers[i].desc.image_name = NULL;
 		c.layers[i].diffid = diffids[i];

@@ -18,6 +18,7 @@ struct cache_layer {
 	struct digest diffid;   /* zero: not known */
 	struct digest
 		chainid; /* of this layer on all below; zero: something is missing */
+	const char *media_type; /* OCI's, as the blob is compressed; static */
 	char created[CACHECONFIG_TIME_SIZE]; /* "" unknown */
 };
 
@@ -50,6 +51,9 @@ int cache_from_config(const void *config, size_t len, const struct descriptor *l
  * says so. */
 int cache_is(struct objects *objects, const struct record_image *image, bool *ret,
 	     struct err *err) MUST_CHECK;
+
+/* OCI's media type for what a layer of this type is compressed with; NULL is taken for gzip. */
+const char *cache_media_type(const char *media_type);
 
 /* Finds the ChainIDs again, after DiffIDs or layers have changed. */
 int cache_resolve(struct cache *c, struct err *err) MUST_CHECK;
