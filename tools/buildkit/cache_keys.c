@@ -2,7 +2,6 @@
  * Cache digests for the records of a build cache. */
 #include "tools/buildkit/cache_keys.h"
 
-#include <assert.h>
 #include <string.h>
 
 #define MAGIC "layercache buildkit key 1\n"
@@ -15,48 +14,58 @@ void cache_keys_release(struct cache_keys *k)
 	*k = (struct cache_keys){0};
 }
 
-/* One way to choose: for every input the number of an alternative, counting the keys of each
- * record that will do. */
-struct choice {
-	uint8_t alternatives[CACHECONFIG_INPUTS_MAX];
+/* What will do for one input, the lowest first. */
+struct option {
+	struct digest selector, key;
 };
 
-/* Alternative N of the input whose links begin at LINK; *ret_end: where they end. NULL: there
- * are not so many. */
-static const struct digest *pick(const struct cacheconfig *c, const struct cache_keys *k,
-				 uint32_t link, uint32_t end, unsigned n,
-				 const struct digest **ret_selector)
-{
-	for (uint32_t i = link; i < end; i++) {
-		uint32_t record = c->links[i].record;
+struct options {
+	struct option items[CACHE_KEYS_MAX];
+	uint8_t count;
+	uint8_t chosen;
+};
 
-		if (n < k->counts[record]) {
-			*ret_selector = &c->links[i].selector;
-			return &k->keys[record][n];
+static int compare(const struct option *a, const struct option *b)
+{
+	int c = digest_cmp(&a->selector, &b->selector);
+
+	return c ? c : digest_cmp(&a->key, &b->key);
+}
+
+static void add_option(struct options *o, const struct option *option)
+{
+	unsigned at = o->count;
+
+	while (at > 0 && compare(option, &o->items[at - 1]) < 0)
+		at--;
+	if (at == CACHE_KEYS_MAX || (at > 0 && compare(option, &o->items[at - 1]) == 0))
+		return;
+	if (o->count < CACHE_KEYS_MAX)
+		o->count++;
+	memmove(&o->items[at + 1], &o->items[at],
+		(o->count - at - 1u) * sizeof(o->items[0]));
+	o->items[at] = *option;
+}
+
+/* Per input of a record what will do for it. */
+static void list_options(const struct cacheconfig *c, const struct cache_keys *k,
+			 const struct cacheconfig_record *r, struct options *inputs)
+{
+	memset(inputs, 0, r->inputs * sizeof(*inputs));
+	for (uint32_t i = 0; i < r->link_count; i++) {
+		const struct cacheconfig_link *link = &c->links[r->link_first + i];
+		struct option option = {.selector = link->selector};
+
+		for (unsigned n = 0; n < k->counts[link->record]; n++) {
+			option.key = k->keys[link->record][n];
+			add_option(&inputs[link->input], &option);
 		}
-		n -= k->counts[record];
 	}
-	return NULL;
 }
 
-/* Where the links of the input that LINK belongs to end. */
-static uint32_t input_end(const struct cacheconfig *c,
-			  const struct cacheconfig_record *record, uint32_t link)
+static int hash(const struct cacheconfig_record *r, const struct options *inputs,
+		struct buf *bytes, struct digest *ret, struct err *err)
 {
-	uint32_t end = link;
-
-	while (end < record->link_first + record->link_count &&
-	       c->links[end].input == c->links[link].input)
-		end++;
-	return end;
-}
-
-static int hash(const struct cacheconfig *c, const struct cache_keys *k, uint32_t record,
-		const struct choice *choice, struct buf *bytes, struct digest *ret,
-		struct digest *ret_parent, struct err *err)
-{
-	const struct cacheconfig_record *r = &c->records[record];
-	uint32_t link = r->link_first;
 	int rc;
 
 	buf_clear(bytes);
@@ -66,57 +75,41 @@ static int hash(const struct cacheconfig *c, const struct cache_keys *k, uint32_
 	if (!rc)
 		rc = buf_append_le32(bytes, r->inputs, err);
 	for (uint32_t i = 0; i < r->inputs && !rc; i++) {
-		uint32_t end = input_end(c, r, link);
-		const struct digest *selector = NULL;
-		const struct digest *key =
-			pick(c, k, link, end, choice->alternatives[i], &selector);
+		const struct option *o = &inputs[i].items[inputs[i].chosen];
 
-		assert(key && selector);
-		if (i == 0)
-			*ret_parent = *key;
-		rc = buf_append(bytes, selector->bytes, DIGEST_SIZE, err);
+		rc = buf_append(bytes, o->selector.bytes, DIGEST_SIZE, err);
 		if (!rc)
-			rc = buf_append(bytes, key->bytes, DIGEST_SIZE, err);
-		link = end;
+			rc = buf_append(bytes, o->key.bytes, DIGEST_SIZE, err);
 	}
 	digest_of(bytes->data, bytes->len, ret);
 	return rc;
 }
 
 /* The next way to choose: the first input changes fastest. False: that was the last. */
-static bool advance(const struct cacheconfig *c, const struct cache_keys *k,
-		    const struct cacheconfig_record *r, struct choice *choice)
+static bool advance(const struct cacheconfig_record *r, struct options *inputs)
 {
-	uint32_t link = r->link_first;
-
 	for (uint32_t i = 0; i < r->inputs; i++) {
-		uint32_t end = input_end(c, r, link);
-		const struct digest *selector;
-
-		if (pick(c, k, link, end, choice->alternatives[i] + 1u, &selector)) {
-			choice->alternatives[i]++;
+		if (++inputs[i].chosen < inputs[i].count)
 			return true;
-		}
-		choice->alternatives[i] = 0;
-		link = end;
+		inputs[i].chosen = 0;
 	}
 	return false;
 }
 
 static int make_keys(const struct cacheconfig *c, struct cache_keys *k, uint32_t record,
-		     struct buf *bytes, struct err *err)
+		     struct options *inputs, struct buf *bytes, struct err *err)
 {
-	struct choice choice;
+	const struct cacheconfig_record *r = &c->records[record];
 	uint8_t n = 0;
 	int rc;
 
-	memset(&choice, 0, c->records[record].inputs);
+	list_options(c, k, r, inputs);
 	do {
-		rc = hash(c, k, record, &choice, bytes, &k->keys[record][n],
-			  &k->parents[record][n], err);
+		if (r->inputs)
+			k->parents[record][n] = inputs[0].items[inputs[0].chosen].key;
+		rc = hash(r, inputs, bytes, &k->keys[record][n], err);
 		n++;
-	} while (!rc && n < CACHE_KEYS_MAX &&
-		 advance(c, k, &c->records[record], &choice));
+	} while (!rc && n < CACHE_KEYS_MAX && advance(r, inputs));
 	k->counts[record] = n;
 	return rc;
 }
@@ -129,16 +122,18 @@ int cache_keys_make(const struct cacheconfig *c, struct cache_keys *ret, struct 
 		.parents = calloc(n, sizeof(*k.parents)),
 		.counts = calloc(n, sizeof(*k.counts)),
 	};
+	auto_free struct options *inputs =
+		calloc(CACHECONFIG_INPUTS_MAX, sizeof(*inputs));
 	auto_free uint32_t *order = NULL;
 	auto_buf struct buf bytes;
 	int rc;
 
 	buf_init(&bytes, 1u << 20);
-	if (!k.keys || !k.parents || !k.counts)
+	if (!k.keys || !k.parents || !k.counts || !inputs)
 		return err_nomem(err);
 	rc = cacheconfig_order(c, &order, err);
 	for (uint32_t i = 0; i < c->record_count && !rc; i++)
-		rc = make_keys(c, &k, order[i], &bytes, err);
+		rc = make_keys(c, &k, order[i], inputs, &bytes, err);
 	if (rc)
 		return rc;
 	*ret = k;

@@ -6,7 +6,8 @@
  *	           | per input: selector | key of the input
  *
  * digests as 32 bytes, zero for no selector, the number little-endian. Each way to choose among
- * the records that will do for an input gives a key, CACHE_KEYS_MAX of them at most.
+ * the records that will do for an input gives a key, CACHE_KEYS_MAX of them at most: those of
+ * the lowest selectors and keys, so that they do not depend on the document's order.
  */
 #ifndef TOOLS_BUILDKIT_CACHE_KEYS_H
 #define TOOLS_BUILDKIT_CACHE_KEYS_H

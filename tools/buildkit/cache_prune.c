@@ -167,7 +167,8 @@ static int prune(struct pruning *p, size_t max_bytes, int64_t oldest_ns,
 			return rc;
 		largest = ret->config.len > ret->manifest.len ? ret->config.len
 							      : ret->manifest.len;
-		if (largest <= max_bytes && (ret->doc.result_count || !p->queued))
+		if (largest <= max_bytes &&
+		    (ret->doc.result_count || !p->queued || oldest_ns != INT64_MIN))
 			return 0;
 		cache_release(ret);
 		if (largest <= max_bytes || p->total == 0)
