@@ -203,12 +203,17 @@ static int resolve(struct import *im, struct err *err)
 
 /* ---- layers ---- */
 
-/* What the store knows of a blob must agree with the documents. */
-static int check_blob(struct catalog_txn *t, const struct descriptor *d,
-		      const struct digest *diffid, bool *ret_known, struct err *err)
+/* What the store or an alternate knows of a blob must agree with the documents. */
+static int check_blob(const struct import *im, struct catalog_txn *t,
+		      const struct descriptor *d, const struct digest *diffid,
+		      bool *ret_known, struct err *err)
 {
+	struct alternates *alternates = store_alternates(session_store(im->session));
 	struct record_blob blob;
 	int rc = catalog_blob_get(t, &d->digest, &blob, err);
+
+	if (rc == -ERR_NOTFOUND)
+		rc = alternates_blob_get(alternates, &d->digest, &blob, err);
 
 	*ret_known = !rc;
 	if (rc)
@@ -238,21 +243,24 @@ static int check_unread(struct source *source, const struct descriptor *d,
 }
 
 static int check_layer(const struct import *im, struct catalog_txn *t,
-		       const struct descriptor *d, const struct digest *diffid,
-		       bool *ret_known, struct err *err)
+		       const struct descriptor *d, struct layer_job *job, struct err *err)
 {
+	struct alternates *alternates = store_alternates(session_store(im->session));
 	struct record_layer layer;
 	bool blob_known;
-	int rc = check_blob(t, d, diffid, &blob_known, err);
+	int rc = check_blob(im, t, d, &job->diffid, &blob_known, err);
 
-	*ret_known = false;
 	if (!rc)
-		rc = session_layer_get(im->session, diffid, &layer, err);
+		rc = session_layer_get(im->session, &job->diffid, &layer, err);
+	/* One that misses content is read again. */
+	job->known = !rc && !(layer.flags & LAYER_DAMAGED);
+	if (rc == -ERR_NOTFOUND) {
+		rc = alternates_layer_get(alternates, &job->diffid, &layer, err);
+		job->known = job->adopt = !rc;
+	}
 	if (rc == -ERR_NOTFOUND)
 		return 0;
-	/* One that misses content is read again. */
-	*ret_known = !rc && !(layer.flags & LAYER_DAMAGED);
-	return rc || blob_known || !*ret_known ? rc
+	return rc || blob_known || !job->known ? rc
 					       : check_unread(im->source, d, &layer, err);
 }
 
@@ -274,12 +282,13 @@ static int add_missing(const struct import *im, struct catalog_txn *t,
 	for (size_t i = 0; i < count; i++) {
 		const struct descriptor *d = &image->manifest.items[i];
 		const struct digest *diffid = &image->config.diffids[i];
-		struct layer_job job = {*d, *diffid, i + 1, count, false};
-		int rc = check_layer(im, t, d, diffid, &job.known, err);
+		struct layer_job job = {
+			.desc = *d, .diffid = *diffid, .number = i + 1, .total = count};
+		int rc = check_layer(im, t, d, &job, err);
 
 		if (rc)
 			return err_wrap(err, "layer %zu of %zu", i + 1, count);
-		if (!job.known || lacks_blob(im, &job))
+		if (!job.known || job.adopt || lacks_blob(im, &job))
 			rc = layer_jobs_add(jobs, &job, err);
 		if (rc)
 			return rc;
