@@ -82,7 +82,7 @@ static int look_up(struct objects *o, const struct digest *d, struct object_plac
 	int r = catalog_begin(store_catalog(o->store), false, &txn, err);
 
 	if (r == 0)
-		r = catalog_object_get(txn, d, ret, err);
+		r = store_object_get(o->store, txn, d, ret, err);
 	if (r == 0)
 		remember_place(o, d, ret);
 	return r;

@@ -19,7 +19,8 @@ struct pack_slot {
 };
 
 struct packs {
-	int dirfd; /* borrowed */
+	int dirfd;                           /* borrowed, as these: */
+	int alternates[PACK_ALTERNATES_MAX]; /* -1: none */
 	pthread_mutex_t lock;
 	struct pack_slot slots[SLOTS];
 };
@@ -34,6 +35,8 @@ int packs_new(int packs_dirfd, struct packs **ret, struct err *err)
 	pthread_mutex_init(&p->lock, NULL);
 	for (unsigned i = 0; i < SLOTS; i++)
 		p->slots[i].fd = -1;
+	for (unsigned i = 0; i < PACK_ALTERNATES_MAX; i++)
+		p->alternates[i] = -1;
 	*ret = p;
 	return 0;
 }
@@ -49,6 +52,13 @@ void packs_free(struct packs *p)
 	free(p);
 }
 
+void packs_attach(struct packs *p, unsigned slot, int dirfd)
+{
+	pthread_mutex_lock(&p->lock);
+	p->alternates[slot] = dirfd;
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* A pack that was aborted and made anew has its number again, but is another file. */
 static bool is_removed(int fd)
 {
@@ -62,15 +72,28 @@ static bool slot_has(const struct pack_slot *slot, uint32_t number)
 	return slot->fd >= 0 && slot->number == number;
 }
 
+/* With the lock. */
+static int open_pack(const struct packs *p, uint32_t number, int *ret_fd, struct err *err)
+{
+	char name[PACK_NAME_SIZE];
+	int dirfd = p->dirfd;
+
+	if (number & PACK_ALTERNATE) {
+		dirfd = p->alternates[(number & ~PACK_ALTERNATE) >> PACK_ALTERNATE_SHIFT];
+		number &= ~PACK_ALTERNATE_BITS;
+	}
+	pack_name(number, name);
+	if (dirfd < 0)
+		return err_set(err, ERR_NOTFOUND, "pack '%s' is of no alternate", name);
+	return io_open(dirfd, name, O_RDONLY, 0, ret_fd, err);
+}
+
 /* With the lock. *RET_FD is set if the slot is in use for another file. */
 static int fill_slot(struct packs *p, struct pack_slot *slot, uint32_t number,
 		     int *ret_fd, struct err *err)
 {
-	char name[PACK_NAME_SIZE];
-	int r;
+	int r = open_pack(p, number, ret_fd, err);
 
-	pack_name(number, name);
-	r = io_open(p->dirfd, name, O_RDONLY, 0, ret_fd, err);
 	/* gc has removed it: a recipe that is being read still leads there. */
 	if (r == -ERR_NOTFOUND && slot_has(slot, number))
 		return 0;

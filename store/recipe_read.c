@@ -10,6 +10,7 @@
 /* Steps of a whole recipe, one segment in memory at a time. */
 struct steps {
 	struct packs *packs;
+	struct pack_place index_at;
 	struct codec *codec;
 	struct buf scratch, index_bytes, segment_bytes;
 	struct recipe_index index;
@@ -52,6 +53,7 @@ static void warm_packs(struct steps *p)
 
 		if (recipe_index_next(&all, &place, &at, &end, &more, NULL) < 0)
 			return; /* told when it is read */
+		pack_place_beside(&place, &p->index_at);
 		if (more && place.pack != last)
 			packs_warm(p->packs, place.pack);
 		if (more)
@@ -66,6 +68,7 @@ static int steps_open(struct steps *p, struct store *s, const struct pack_place 
 	int r;
 
 	p->packs = store_packs(s);
+	p->index_at = *index;
 	buf_init(&p->scratch, 2 * (size_t)PACK_BODY_MAX);
 	buf_init(&p->index_bytes, PACK_BODY_MAX);
 	buf_init(&p->segment_bytes, PACK_BODY_MAX);
@@ -88,6 +91,7 @@ static int segment_next(struct steps *p, bool *ret_more, struct err *err)
 
 	if (r < 0 || !*ret_more)
 		return r;
+	pack_place_beside(&place, &p->index_at);
 	r = frame_read(p, &place, &p->segment_bytes, err);
 	if (r == 0)
 		r = recipe_segment_open(&p->segment, p->segment_bytes.data,
@@ -192,9 +196,10 @@ static int payload_read(struct recipe_stream *s, void *data, size_t len, struct 
 		return 0;
 	}
 	r = objects_read(s->objects, d, s->step.object_off + s->done, data, len, &n, err);
+	if (r == -ERR_NOTFOUND && err) /* the store's damage: the layer was there */
+		err->code = ERR_CORRUPT;
 	if (r == -ERR_NOTFOUND)
-		return err_set(err, ERR_CORRUPT, "object %s is missing",
-			       digest_format(d, text));
+		return -ERR_CORRUPT;
 	if (r == 0 && n < len)
 		return err_set(err, ERR_CORRUPT,
 			       "object %s is shorter than its recipe says",

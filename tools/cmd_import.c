@@ -9,6 +9,7 @@
 #include "tools/image_import.h"
 #include "tools/oci/reference.h"
 #include "tools/output.h"
+#include "tools/share_source.h"
 
 struct import_options {
 	const char *platform;
@@ -108,7 +109,10 @@ static int import_source(struct store *store, const char *text,
 			 struct err *err)
 {
 	auto_source struct source *source = NULL;
-	int rc = source_open(text, store_dirfd(store), &source, err);
+	const char *rest;
+	int rc = source_transport(text, "share", &rest)
+			 ? share_source_open(store, text, rest, &source, err)
+			 : source_open(text, store_dirfd(store), &source, err);
 
 	return rc ? rc : image_import(store, source, o, ret, err);
 }
@@ -127,10 +131,11 @@ static int check(const char *source, const struct image_import_options *o,
 		return err_set(err, ERR_FAILED,
 			       "source '%s': docker:// is not supported by this version",
 			       source);
-	if (!source_is_known(source) && !source_transport(source, "tar", &path))
+	if (!source_is_known(source) && !source_transport(source, "tar", &path) &&
+	    !source_transport(source, "share", &path))
 		return err_set(err, ERR_USAGE,
 			       "bad source '%s': not oci:DIR, oci-archive:FILE, "
-			       "docker-archive:FILE, dir:DIR or tar:FILE",
+			       "docker-archive:FILE, dir:DIR, share:DIR or tar:FILE",
 			       source);
 	if (!o->name && strcmp(source, "tar:-") == 0)
 		return err_set(err, ERR_USAGE,
@@ -181,6 +186,8 @@ const struct command cmd_import = {
 		"  oci-archive:FILE[:TAG]     the same in a tar archive\n"
 		"  docker-archive:FILE[:REF]  what `docker save` writes\n"
 		"  dir:DIR                    skopeo's directory\n"
+		"  share:DIR[:REF]            what another store has published in DIR, which\n"
+		"                             becomes an alternate: no content is copied\n"
 		"  tar:FILE                   one layer\n"
 		"Archives and tars may be compressed; FILE '-' is standard input. In place\n"
 		"of TAG, '@sha256:...' chooses by the manifest's digest.\n"

@@ -13,6 +13,8 @@
 const struct option_spec command_common_options[] = {
 	OPTION_TEXT_OF(COMPLETE_DIRECTORY, 0, "store", "DIR", struct command_common,
 		       store, "the store's directory (LAYERCACHE_STORE)"),
+	OPTION_TEXT_OF(COMPLETE_DIRECTORY, 0, "alternate", "DIR", struct command_common,
+		       alternate, "read from what is published in DIR, too"),
 	OPTION_FLAG('q', "quiet", struct command_common, quiet,
 		    "no progress bar, no notices"),
 	OPTION_FLAG('h', "help", struct command_common, help, "show this help"),
@@ -99,6 +101,7 @@ static int run(const struct command *c, const struct command_common *common, voi
 	struct command_call call = {
 		.command = c,
 		.store = common->store,
+		.alternate = common->alternate,
 		.json = common->json,
 		.quiet = common->quiet,
 		.values = values,
@@ -175,7 +178,15 @@ int command_main(const struct command *command, const struct command_common *glo
 int command_open_store(const struct command_call *call, unsigned flags,
 		       struct store **ret, struct err *err)
 {
-	return store_open(call->store, flags, ret, err);
+	auto_store struct store *s = NULL;
+	int rc = store_open(call->store, flags, &s, err);
+
+	if (!rc && call->alternate)
+		rc = alternates_add(store_alternates(s), call->alternate,
+				    store_writable(s), err);
+	if (!rc)
+		*ret = steal_ptr(&s);
+	return rc;
 }
 
 int command_reader_open(const struct command_call *call, struct command_reader *ret,

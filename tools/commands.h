@@ -31,6 +31,7 @@ extern const struct command cmd_overlay;
 extern const struct command cmd_path;
 extern const struct command cmd_remove;
 extern const struct command cmd_repair;
+extern const struct command cmd_publish;
 extern const struct command cmd_show;
 extern const struct command cmd_snapshot;
 extern const struct command cmd_stats;

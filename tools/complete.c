@@ -88,7 +88,8 @@ static void offer_kind(struct completion *c, enum option_completion kind,
 		if (strchr(c->word, ':'))
 			output_line(":file");
 		else
-			offer_words(c, "oci: oci-archive: docker-archive: dir: tar:");
+			offer_words(c,
+				    "oci: oci-archive: docker-archive: dir: share: tar:");
 		break;
 	case COMPLETE_WORDS:
 		offer_words(c, words);

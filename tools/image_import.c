@@ -254,12 +254,17 @@ static int resolve(struct import *im, struct err *err)
 
 /* ---- layers ---- */
 
-/* What the store knows of a blob must agree with the documents. */
-static int check_blob(struct catalog_txn *t, const struct descriptor *d,
-		      const struct digest *diffid, bool *ret_known, struct err *err)
+/* What the store or an alternate knows of a blob must agree with the documents. */
+static int check_blob(const struct import *im, struct catalog_txn *t,
+		      const struct descriptor *d, const struct digest *diffid,
+		      bool *ret_known, struct err *err)
 {
+	struct alternates *alternates = store_alternates(session_store(im->session));
 	struct record_blob blob;
 	int rc = catalog_blob_get(t, &d->digest, &blob, err);
+
+	if (rc == -ERR_NOTFOUND)
+		rc = alternates_blob_get(alternates, &d->digest, &blob, err);
 
 	*ret_known = !rc;
 	if (rc)
@@ -289,21 +294,24 @@ static int check_unread(struct source *source, const struct descriptor *d,
 }
 
 static int check_layer(const struct import *im, struct catalog_txn *t,
-		       const struct descriptor *d, const struct digest *diffid,
-		       bool *ret_known, struct err *err)
+		       const struct descriptor *d, struct layer_job *job, struct err *err)
 {
+	struct alternates *alternates = store_alternates(session_store(im->session));
 	struct record_layer layer;
 	bool blob_known;
-	int rc = check_blob(t, d, diffid, &blob_known, err);
+	int rc = check_blob(im, t, d, &job->diffid, &blob_known, err);
 
-	*ret_known = false;
 	if (!rc)
-		rc = session_layer_get(im->session, diffid, &layer, err);
+		rc = session_layer_get(im->session, &job->diffid, &layer, err);
+	/* One that misses content is read again. */
+	job->known = !rc && !(layer.flags & LAYER_DAMAGED);
+	if (rc == -ERR_NOTFOUND) {
+		rc = alternates_layer_get(alternates, &job->diffid, &layer, err);
+		job->known = job->adopt = !rc;
+	}
 	if (rc == -ERR_NOTFOUND)
 		return 0;
-	/* One that misses content is read again. */
-	*ret_known = !rc && !(layer.flags & LAYER_DAMAGED);
-	return rc || blob_known || !*ret_known ? rc
+	return rc || blob_known || !job->known ? rc
 					       : check_unread(im->source, d, &layer, err);
 }
 
@@ -321,11 +329,11 @@ static int want_layer(const struct import *im, struct catalog_txn *t,
 		      struct err *err)
 {
 	struct layer_job job = *wanted;
-	int rc = check_layer(im, t, &job.desc, &job.diffid, &job.known, err);
+	int rc = check_layer(im, t, &job.desc, &job, err);
 
 	if (rc)
 		return err_wrap(err, "layer %zu of %zu", job.number, job.total);
-	if (!job.known || lacks_blob(im, &job))
+	if (!job.known || job.adopt || lacks_blob(im, &job))
 		rc = layer_jobs_add(jobs, &job, err);
 	return rc;
 }
@@ -338,9 +346,10 @@ static int add_missing(const struct import *im, struct catalog_txn *t,
 	int rc = 0;
 
 	for (size_t i = 0; i < count && !rc; i++) {
-		const struct layer_job job = {image->manifest.items[i],
-					      image->config.diffids[i], i + 1, count,
-					      false};
+		const struct layer_job job = {.desc = image->manifest.items[i],
+					      .diffid = image->config.diffids[i],
+					      .number = i + 1,
+					      .total = count};
 
 		rc = want_layer(im, t, &job, jobs, err);
 	}
@@ -355,9 +364,10 @@ static int add_missing_of_cache(const struct import *im, struct catalog_txn *t,
 	int rc = cache_import_diffids(cache, t, err);
 
 	for (uint32_t i = 0; i < count && !rc; i++) {
-		const struct layer_job job = {cache->layers[i].desc,
-					      cache->layers[i].diffid, i + 1, count,
-					      false};
+		const struct layer_job job = {.desc = cache->layers[i].desc,
+					      .diffid = cache->layers[i].diffid,
+					      .number = i + 1,
+					      .total = count};
 
 		if (cache_import_wants(cache, i))
 			rc = want_layer(im, t, &job, jobs, err);

@@ -7,6 +7,7 @@
 
 #include "store/base/workers.h"
 #include "store/layer.h"
+#include "store/layer_adopt.h"
 #include "tools/blob_keeper.h"
 #include "tools/progress.h"
 
@@ -78,6 +79,25 @@ static bool keeps_blob(const struct run *run, const struct layer_job *job)
 	return run->jobs->keep_blobs && !digest_equal(&job->desc.digest, &job->diffid);
 }
 
+/* Its content is in an alternate, also the blob, if that was kept there. */
+static int adopt(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
+		 struct err *err)
+{
+	struct alternates *alternates = store_alternates(session_store(run->session));
+	struct record_item item = {.type = RECORD_BLOB};
+	struct record_layer layer;
+	int rc = layer_adopt(run->session, &job->diffid, &layer, err);
+
+	if (rc)
+		return rc;
+	*ret_flags = layer.flags;
+	progress_add(run->progress, job->desc.size);
+	rc = alternates_blob_get(alternates, &job->desc.digest, &item.blob, err);
+	if (rc)
+		return rc == -ERR_NOTFOUND ? 0 : rc;
+	return session_add(run->session, &item, err);
+}
+
 static int ingest(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
 		  struct err *err)
 {
@@ -93,6 +113,12 @@ static int ingest(struct run *run, const struct layer_job *job, uint32_t *ret_fl
 
 	snprintf(name, sizeof(name), "layer %zu of %zu %s", job->number, job->total,
 		 digest_format(&job->desc.digest, text));
+	if (job->adopt) {
+		rc = adopt(run, job, ret_flags, err);
+		if (rc || !keeps_blob(run, job) ||
+		    session_has_object(run->session, &job->desc.digest))
+			return rc;
+	}
 	rc = source_open_blob(run->source, &job->desc, &in, err);
 	if (rc == -ERR_NOTFOUND)
 		rc = source_lacks_part(err);

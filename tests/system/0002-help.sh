@@ -36,7 +36,7 @@ man_options() {
         take' "$man" | grep -oE -- '--[a-z-]+' | sort -u
 }
 own_options() {
-    lc --complete -- "$1" -- | grep -vxE -- '--(store|quiet|help)' | sort -u
+    lc --complete -- "$1" -- | grep -vxE -- '--(store|alternate|quiet|help)' | sort -u
 }
 same_options() {
     diff <(own_options "$1") <(man_options "$1") >"$T/d" ||

@@ -177,22 +177,18 @@ int source_lacks_part(struct err *err)
 	return -ERR_INVALID;
 }
 
-int source_open(const char *text, int spool_dirfd, struct source **ret, struct err *err)
+int source_open_by(const char *text, const char *rest, source_opener *open, void *arg,
+		   struct source **ret, struct err *err)
 {
 	auto_source struct source *s = NULL;
-	auto_free char *path = NULL;
-	const char *rest = "";
+	auto_free char *path = strdup(rest);
 	char *ref = NULL;
-	size_t i = find_transport(text, &rest);
 	int rc;
 
-	if (i == ARRAY_LEN(transports))
-		return err_set(err, ERR_INVALID, "unknown transport");
-	path = strdup(rest);
 	if (!path)
 		return err_nomem(err);
 	split_ref(path, &ref);
-	rc = transports[i].open(path, spool_dirfd, &s, err);
+	rc = open(arg, path, &s, err);
 	if (rc == -ERR_NOTFOUND)
 		return source_lacks_part(err);
 	if (rc)
@@ -207,6 +203,30 @@ int source_open(const char *text, int spool_dirfd, struct source **ret, struct e
 	if (!rc)
 		*ret = steal_ptr(&s);
 	return rc;
+}
+
+/* A transport of the table and what it needs. */
+struct table_opener {
+	size_t number;
+	int spool_dirfd;
+};
+
+static int open_transport(void *arg, const char *path, struct source **ret,
+			  struct err *err)
+{
+	const struct table_opener *o = arg;
+
+	return transports[o->number].open(path, o->spool_dirfd, ret, err);
+}
+
+int source_open(const char *text, int spool_dirfd, struct source **ret, struct err *err)
+{
+	const char *rest = "";
+	struct table_opener o = {find_transport(text, &rest), spool_dirfd};
+
+	if (o.number == ARRAY_LEN(transports))
+		return err_set(err, ERR_INVALID, "unknown transport");
+	return source_open_by(text, rest, open_transport, &o, ret, err);
 }
 
 /* ---- building ---- */

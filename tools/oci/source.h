@@ -60,6 +60,12 @@ int source_open(const char *text, int spool_dirfd, struct source **ret,
 		struct err *err) MUST_CHECK;
 void source_close(struct source *s); /* NULL is ignored */
 
+/* The same for a transport of the caller's own: REST of TEXT is PATH[:REF], OPEN opens PATH. */
+typedef int source_opener(void *arg, const char *path, struct source **ret,
+			  struct err *err);
+int source_open_by(const char *text, const char *rest, source_opener *open, void *arg,
+		   struct source **ret, struct err *err) MUST_CHECK;
+
 AUTO_DEFINE(source, struct source, source_close)
 #define auto_source AUTO(source)
 
