@@ -75,7 +75,7 @@ for v in "${verbs[@]}"; do
             head -1 '$T/by-help' | grep -q '^usage: layercache $v $m' &&
             ! grep -qE '.{101}' '$T/by-help'"
         lc help "$v" "$m" >"$T/by-help"
-        lc --complete -- "$v" "$m" -- | grep -vxE -- '--(store|quiet|help)' | sort -u >"$T/o"
+        lc --complete -- "$v" "$m" -- | grep -vxE -- '--(store|alternate|quiet|help)' | sort -u >"$T/o"
         man_options "$v $m" >"$T/m"
         ok "$v $m: the man page has its options" diff "$T/o" "$T/m"
         ok "$v $m: an unknown option is wrong use" wrong_use "$v" "$m" --no-such-option

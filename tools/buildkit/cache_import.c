@@ -118,6 +118,8 @@ int cache_import_results(struct session *s, const struct cache *c, struct err *e
 
 	if (!found)
 		return err_nomem(err);
+	/* Another build of the same steps has other layers: the last one that came counts. */
+	session_replace_keys(s);
 	digest_map_init(&a.chains, sizeof(struct digest));
 	list_found(&a);
 	qsort(found, a.count, sizeof(*found), compare);

@@ -88,12 +88,15 @@ static int on_ref(void *arg, const struct record_ref *ref, struct err *err)
 	return rc;
 }
 
+/* A step of ours that a user gave the same scope has a document under its key. */
 static int on_key(void *arg, const struct record_key *key, struct err *err)
 {
 	struct listing *l = arg;
+	uint64_t size;
 
 	if (strcmp(key->scope, CACHE_KEYS_SCOPE) != 0 || key->created >= l->cutoff ||
-	    digest_map_find(&l->keys, &key->key) >= 0)
+	    digest_map_find(&l->keys, &key->key) >= 0 ||
+	    objects_size(l->objects, &key->key, &size, NULL) == 0)
 		return 0;
 	return buf_append(&l->roots->stale, &key->key, sizeof(key->key), err);
 }
