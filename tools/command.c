@@ -47,8 +47,8 @@ static int list_members(const struct command *c, struct buf *out, struct err *er
 	int rc = buf_printf(out, err, "\ncommands:\n");
 
 	for (size_t i = 0; c->group[i] && !rc; i++)
-		rc = buf_printf(out, err, "  %-10s  %s\n", command_short_name(c->group[i]),
-				c->group[i]->summary);
+		rc = buf_printf(out, err, "  %-10s  %s\n",
+				command_short_name(c->group[i]), c->group[i]->summary);
 	return rc;
 }
 

@@ -20,9 +20,9 @@ struct image_import_options {
 /* One image that is in the store now. Of several platforms only the first has the plain
  * name, the others "<name>@<os>-<arch>[-<variant>]". */
 struct imported {
-	struct buf name; /* NUL-terminated */
+	struct buf name;           /* NUL-terminated */
 	struct record_image image; /* of a build cache: without chain */
-	bool moved; /* the name was another image's before */
+	bool moved;                /* the name was another image's before */
 };
 
 struct imports {

@@ -21,7 +21,7 @@ is 'and what each has' "$(grep -E '^(records|results|without_result|layers) ' "$
     'records 10 results 6 without_result 0 layers 7'
 is 'a base image is known by its layers' "$(grep -c 'a base image$' "$T/shown")" 2
 fails 3 'a cache that is not there is not found' lc cache show "oci:$max:nosuch"
-is 'none of this made a store' "$(ls -d "$LAYERCACHE_STORE" 2>&1 | grep -c 'No such')" 1
+ok 'none of this made a store' test ! -e "$LAYERCACHE_STORE"
 
 # ---- import ----
 

@@ -16,11 +16,11 @@ static void every_length_of_base64_comes_back(void **state)
 {
 	static const char *const words[][2] = {
 		{"", ""},
-		{"f", "Zg=="},
-		{"fo", "Zm8="},
-		{"foo", "Zm9v"},
-		{"foob", "Zm9vYg=="},
-		{"fooba", "Zm9vYmE="},
+		{"a", "YQ=="},
+		{"ab", "YWI="},
+		{"abc", "YWJj"},
+		{"abcd", "YWJjZA=="},
+		{"abcde", "YWJjZGU="},
 		{"\xff\xfe", "//4="},
 	};
 	auto_buf struct buf out;

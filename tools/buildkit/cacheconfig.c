@@ -289,21 +289,34 @@ static int64_t to_ns(int64_t seconds, int64_t ns)
 	return total;
 }
 
+static bool date(const char **p, struct tm *ret)
+{
+	if (!digits(p, 4, &ret->tm_year) || !literal(p, '-') ||
+	    !digits(p, 2, &ret->tm_mon) || !literal(p, '-') ||
+	    !digits(p, 2, &ret->tm_mday))
+		return false;
+	ret->tm_mon--;
+	ret->tm_year -= 1900;
+	return true;
+}
+
+static bool clock_time(const char **p, struct tm *ret)
+{
+	return digits(p, 2, &ret->tm_hour) && literal(p, ':') &&
+	       digits(p, 2, &ret->tm_min) && literal(p, ':') &&
+	       digits(p, 2, &ret->tm_sec);
+}
+
 int cacheconfig_time(const char *text, struct cacheconfig_result *ret, struct err *err)
 {
 	const char *p = text;
 	struct tm tm = {0};
 	int64_t ns = 0;
-	int east;
-	bool good = strlen(text) < sizeof(ret->created) && digits(&p, 4, &tm.tm_year) &&
-		    literal(&p, '-') && digits(&p, 2, &tm.tm_mon) && literal(&p, '-') &&
-		    digits(&p, 2, &tm.tm_mday) && literal(&p, 'T') &&
-		    digits(&p, 2, &tm.tm_hour) && literal(&p, ':') &&
-		    digits(&p, 2, &tm.tm_min) && literal(&p, ':') &&
-		    digits(&p, 2, &tm.tm_sec) && fraction(&p, &ns) && zone(&p, &east);
+	int east = 0;
+	bool good = strlen(text) < sizeof(ret->created) && date(&p, &tm) &&
+		    literal(&p, 'T') && clock_time(&p, &tm) && fraction(&p, &ns) &&
+		    zone(&p, &east);
 
-	tm.tm_mon--;
-	tm.tm_year -= 1900;
 	if (!good || *p || !in_range(&tm))
 		return err_set(err, ERR_INVALID, "'%.64s' is no time", text);
 	ret->created_ns = to_ns(timegm(&tm) - east, ns);

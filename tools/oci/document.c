@@ -44,8 +44,8 @@ static int check_budget(const char *text, size_t len,
 
 int document_parse(const void *bytes, size_t len, json_t **ret, struct err *err)
 {
-	static const struct document_budget budget = {
-		DOCUMENT_MAX, DOCUMENT_NESTED_MAX, DOCUMENT_VALUES_MAX};
+	static const struct document_budget budget = {DOCUMENT_MAX, DOCUMENT_NESTED_MAX,
+						      DOCUMENT_VALUES_MAX};
 
 	return document_parse_within(bytes, len, &budget, ret, err);
 }
