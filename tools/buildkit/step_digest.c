@@ -7,8 +7,7 @@
 void step_digest_record(const struct digest *op, struct digest *ret)
 {
 	char digest[DIGEST_TEXT_SIZE], text[DIGEST_TEXT_SIZE + 16];
-	int len =
-		snprintf(text, sizeof(text), "%s@%d", digest_format(op, digest), output);
+	int len = snprintf(text, sizeof(text), "%s@0", digest_format(op, digest));
 
 	digest_of(text, (size_t)len, ret);
 }
