@@ -4,13 +4,8 @@
 #include "tools/commands.h"
 
 static const struct command *const group[] = {
-	&cmd_cache_import,
-	&cmd_cache_show,
-	&cmd_cache_export,
-	&cmd_cache_merge,
-	&cmd_cache_complete,
-	&cmd_cache_prune,
-	NULL,
+	&cmd_cache_import,   &cmd_cache_show,  &cmd_cache_export,  &cmd_cache_merge,
+	&cmd_cache_complete, &cmd_cache_prune, &cmd_cache_explain, NULL,
 };
 
 const struct command cmd_cache = {

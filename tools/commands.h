@@ -14,6 +14,7 @@ const struct command *commands_find(const char *name);
 
 extern const struct command cmd_cache;
 extern const struct command cmd_cache_complete;
+extern const struct command cmd_cache_explain;
 extern const struct command cmd_cache_export;
 extern const struct command cmd_cache_import;
 extern const struct command cmd_cache_merge;

@@ -107,7 +107,10 @@ static int learn_user(void *arg, const struct image_user *user, struct err *err)
 {
 	struct learning *l = arg;
 	auto_free struct digest *diffids = calloc(user->count + 1, sizeof(*diffids));
+	struct platform platform;
 	auto_buf struct buf config;
+	struct digest base;
+	int rc = 0;
 
 	if (!diffids)
 		return err_nomem(err);
@@ -117,8 +120,13 @@ static int learn_user(void *arg, const struct image_user *user, struct err *err)
 	if (!user->count ||
 	    objects_read_all(l->objects, &user->image.config, &config, NULL) < 0)
 		return 0;
-	return cache_steps_learn_config(l->steps, user->name, config.data, config.len,
-					diffids, user->count, err);
+	if (platform_parse(user->image.platform, &platform, NULL) == 0) {
+		step_digest_manifest(&user->image.manifest, &platform, &base);
+		rc = tell(l->steps, &l->steps->bases, &base, user->name, err);
+	}
+	return rc ? rc
+		  : cache_steps_learn_config(l->steps, user->name, config.data,
+					     config.len, diffids, user->count, err);
 }
 
 int cache_steps_learn(struct cache_steps *s, struct catalog_txn *t,

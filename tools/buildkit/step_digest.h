@@ -8,11 +8,16 @@
 #include <stddef.h>
 
 #include "store/digest.h"
+#include "tools/oci/platform.h"
 
 /* The record of an operation's output: SHA-256 of "<digest>@0". */
 void step_digest_record(const struct digest *op, struct digest *ret);
 
 /* The record of a base image by its layers. */
 void step_digest_base(const struct digest *chainid, struct digest *ret);
+
+/* The same by its manifest, or the index that was asked for. */
+void step_digest_manifest(const struct digest *manifest, const struct platform *platform,
+			  struct digest *ret);
 
 #endif
