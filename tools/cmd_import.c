@@ -192,6 +192,7 @@ const struct command cmd_import = {
 		"Archives and tars may be compressed; FILE '-' is standard input. In place\n"
 		"of TAG, '@sha256:...' chooses by the manifest's digest.\n"
 		"\n"
+		"Takes images and build caches of BuildKit ('help cache').\n"
 		"Prints 'NAME IMAGE-ID CHAIN-ID' for every image. Without NAME it is the\n"
 		"source's own full name, else localhost/<file>:<tag>. A NAME that exists\n"
 		"moves to the new image. Layers the store has are not read again. With\n"

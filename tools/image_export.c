@@ -130,6 +130,9 @@ static int read_image(struct export *e, size_t i, struct err *err)
 	if (!rc)
 		rc = manifest_parse(o->manifest_bytes.data, o->manifest_bytes.len, NULL,
 				    &o->manifest, err);
+	if (!rc && o->manifest.kind == MANIFEST_CACHE)
+		rc = err_set(err, ERR_INVALID,
+			     "it is a build cache: 'cache export' writes it");
 	if (!rc)
 		rc = config_parse(o->config_bytes.data, o->config_bytes.len,
 				  o->manifest.count, &o->config, err);
