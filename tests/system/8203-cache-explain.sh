@@ -90,8 +90,8 @@ bad '' 'no FROM' 'an empty Dockerfile'
 bad 'RUN x\n' 'before the first FROM' 'RUN before FROM'
 bad 'FROM scratch\nFOO x\n' "line 2: unknown instruction 'FOO'" 'an unknown instruction'
 bad 'FROM scratch\nCOPY a\n' 'a source and a destination' 'COPY of nothing'
-bad 'FROM scratch\nENV A=${B\n' 'without' 'a bad variable'
-bad 'FROM scratch\nENV A=${B:-${C:-${D:-${E:-${F:-${G:-${H:-${I:-${J:-${K:-x}}}}}}}}}}\n' 'nested deeper' 'deep variables'
+bad "FROM scratch\nENV A=\${B\n" 'without' 'a bad variable'
+bad "FROM scratch\nENV A=\${B:-\${C:-\${D:-\${E:-\${F:-\${G:-\${H:-\${I:-\${J:-\${K:-x}}}}}}}}}}\n" 'nested deeper' 'deep variables'
 printf 'FROM scratch\nRUN <<EOF\nFROM nothing\nEOF\nRUN --mount=type=cache,target=/x y\nADD https://example.com/x /\nCOPY --link a /\n' >"$T/c/Dockerfile"
 is 'what cannot be computed says so' "$(states "$T/c" max)" '4 unknown'
 fails_saying 1 'there is no file' 'no Dockerfile' lc cache explain --context "$T/c" -f "$T/nosuch" max
