@@ -22,6 +22,7 @@ extern const struct command cmd_list;
 extern const struct command cmd_mount;
 extern const struct command cmd_overlay;
 extern const struct command cmd_path;
+extern const struct command cmd_pull;
 extern const struct command cmd_remove;
 extern const struct command cmd_repair;
 extern const struct command cmd_publish;
