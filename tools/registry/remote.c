@@ -57,7 +57,7 @@ static int set_transfers(struct remote *r, struct err *err)
 }
 
 int remote_open(const char *name, const struct remote_options *options, bool push,
-		const char *mount_from, struct remote **ret, struct err *err)
+		struct remote **ret, struct err *err)
 {
 	auto_remote struct remote *r = calloc(1, sizeof(*r));
 	int rc;
@@ -68,8 +68,6 @@ int remote_open(const char *name, const struct remote_options *options, bool pus
 	if (options)
 		r->options = *options;
 	r->push = push;
-	if (mount_from && !(r->mount_from = strdup(mount_from)))
-		return err_nomem(err);
 	rc = split(r, name, err);
 	if (!rc)
 		rc = set_transfers(r, err);
@@ -104,6 +102,20 @@ void remote_close(struct remote *r)
 const char *remote_reference(const struct remote *r)
 {
 	return r->reference;
+}
+
+int remote_mount_from(struct remote *r, const char *name, struct err *err)
+{
+	size_t host = strlen(r->host), path;
+
+	if (strncmp(name, r->host, host) != 0 || name[host] != '/')
+		return 0;
+	name += host + 1;
+	path = strcspn(name, ":@");
+	if (strlen(r->path) == path && memcmp(r->path, name, path) == 0)
+		return 0;
+	r->mount_from = strndup(name, path);
+	return r->mount_from ? 0 : err_nomem(err);
 }
 
 /* ---- what answers mean ---- */

@@ -32,10 +32,10 @@ struct remote_options {
 	const char *cert_dir;    /* instead of those of certs.d */
 };
 
-/* NAME: normalised (reference.h). PUSH: the right to write is asked for. MOUNT_FROM: path of
- * another repository there that blobs may be taken from, or NULL. OPTIONS may be NULL. */
+/* NAME: normalised (reference.h). PUSH: the right to write is asked for. OPTIONS may be
+ * NULL. */
 int remote_open(const char *name, const struct remote_options *options, bool push,
-		const char *mount_from, struct remote **ret, struct err *err) MUST_CHECK;
+		struct remote **ret, struct err *err) MUST_CHECK;
 void remote_close(struct remote *r); /* NULL is ignored */
 
 AUTO_DEFINE(remote, struct remote, remote_close)
@@ -43,6 +43,10 @@ AUTO_DEFINE(remote, struct remote, remote_close)
 
 /* What the name ends in: the tag, or the text of the digest. */
 const char *remote_reference(const struct remote *r);
+
+/* Blobs may be taken from where NAME (normalised) says, if that is another repository of the
+ * same registry. Before the first request. */
+int remote_mount_from(struct remote *r, const char *name, struct err *err) MUST_CHECK;
 
 /* Whether the registry answers and takes our credentials. */
 int remote_ping(struct remote *r, struct err *err) MUST_CHECK;
@@ -87,8 +91,8 @@ int remote_blob_head(struct remote *r, const struct digest *d,
 
 /* ---- uploads ---- */
 
-/* Takes the blob over from the repository of remote_open's MOUNT_FROM; *ret_mounted false:
- * it has to be uploaded. */
+/* Takes the blob over from the repository of remote_mount_from; *ret_mounted false: it has to
+ * be uploaded. */
 int remote_blob_mount(struct remote *r, const struct digest *d, bool *ret_mounted,
 		      struct err *err) MUST_CHECK;
 

@@ -129,8 +129,8 @@ int remote_source_open(const char *text, const struct remote_options *options,
 		return err_nomem(err);
 	rc = reference_normalize(name, &s->name, err);
 	if (!rc)
-		rc = remote_open((const char *)s->name.data, options, false, NULL,
-				 &s->remote, err);
+		rc = remote_open((const char *)s->name.data, options, false, &s->remote,
+				 err);
 	if (!rc)
 		rc = read_root(s, err);
 	if (!rc)

@@ -102,7 +102,7 @@ static int failure(const struct transfer *t, struct err *err)
 	const char *url = (const char *)t->url.data;
 	const char *why = *t->curl_error ? t->curl_error : curl_easy_strerror(t->result);
 
-	return err_set(err, may_pass(t) ? ERR_AGAIN : ERR_FAILED, "'%.*s': %.160s",
+	return err_set(err, may_pass(t) ? ERR_AGAIN : ERR_SYSTEM, "'%.*s': %.160s",
 		       (int)strcspn(url, "?"), url, why);
 }
 

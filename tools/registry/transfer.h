@@ -9,7 +9,7 @@
  * goes to the origin it was meant for and to no other.
  *
  * Nothing here is tried twice. A failure that may pass (a connection lost, no byte for
- * TRANSFER_IDLE_SECONDS) is ERR_AGAIN.
+ * TRANSFER_IDLE_SECONDS) is ERR_AGAIN, any other of network or TLS ERR_SYSTEM.
  */
 #ifndef TOOLS_REGISTRY_TRANSFER_H
 #define TOOLS_REGISTRY_TRANSFER_H
