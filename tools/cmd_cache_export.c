@@ -8,8 +8,11 @@
 #include "tools/buildkit/cache_find.h"
 #include "tools/buildkit/inline_image.h"
 #include "tools/commands.h"
+#include "tools/exports_print.h"
 #include "tools/image_export.h"
 #include "tools/output.h"
+#include "tools/registry/remote_source.h"
+#include "tools/registry_options.h"
 #include "tools/subject.h"
 
 #define CACHE_BYTES (64u << 20)
@@ -17,6 +20,7 @@
 struct values {
 	const char *to, *form, *cache, *platform, *compression;
 	struct option_number level;
+	struct registry_options registry;
 };
 
 static const struct option_spec options[] = {
@@ -32,6 +36,7 @@ static const struct option_spec options[] = {
 		    compression, "of layers; default: as they came"),
 	OPTION_NUMBER(0, "level", "N", 1, 19, struct values, level,
 		      "compress anew at this level (gzip 1-12, zstd 1-19)"),
+	REGISTRY_OPTIONS(struct values, registry),
 	OPTION_END,
 };
 
@@ -102,6 +107,7 @@ static int export_cache(struct command_call *call, struct store *store,
 	auto_cache_found struct cache_found found = {0};
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	struct cache_export_options o = {.blobs = blob_options(v), .quiet = call->quiet};
+	struct remote_options remote;
 	struct cache_exported result;
 	int rc = catalog_begin(store_catalog(store), false, &t, err);
 
@@ -110,6 +116,8 @@ static int export_cache(struct command_call *call, struct store *store,
 	if (rc)
 		return rc;
 	catalog_abort(steal_ptr(&t));
+	registry_options_take(&v->registry, &remote);
+	o.registry = &remote;
 	if (v->form)
 		o.form = strcmp(v->form, "index") == 0 ? CACHE_FORM_INDEX
 						       : CACHE_FORM_MANIFEST;
@@ -180,13 +188,16 @@ static int make_image(struct command_call *call, struct store *store,
 static int export_inline(struct command_call *call, struct store *store,
 			 struct objects *objects, const char *to, struct err *err)
 {
-	const struct image_export_options o = {.blobs = blob_options(call->values),
-					       .quiet = call->quiet};
+	const struct values *v = call->values;
+	struct remote_options remote;
+	const struct image_export_options o = {
+		.blobs = blob_options(v), .quiet = call->quiet, .registry = &remote};
 	char id[DIGEST_TEXT_SIZE], x[DIGEST_TEXT_SIZE + 8], manifest[DIGEST_TEXT_SIZE];
 	auto_exports struct exports done = {0};
 	struct record_image image;
 	int rc = make_image(call, store, objects, &image, err);
 
+	registry_options_take(&v->registry, &remote);
 	if (rc)
 		return rc;
 	snprintf(x, sizeof(x), "image:%s", digest_format(&image.manifest, id));
@@ -218,7 +229,9 @@ static int run(struct command_call *call, struct err *err)
 		return err_set(err, ERR_USAGE, "--cache goes with --to inline only");
 	rc = destination(v, call->args[1], &to, err);
 	if (!rc)
-		rc = command_open_store(call, in_image ? STORE_WRITE : 0, &store, err);
+		rc = in_image ? command_open_store(call, STORE_WRITE, &store, err)
+			      : exports_open_store(call, remote_source_name(to), &store,
+						   err);
 	if (!rc)
 		rc = objects_new(store, CACHE_BYTES, &objects, err);
 	if (!rc && in_image)
@@ -238,6 +251,7 @@ const struct command cmd_cache_export = {
 		"  --cache-from type=local,src=DIR[,tag=TAG]     (the tag is latest if none\n"
 		"                                                is given)\n"
 		"  --cache-from type=registry,ref=REFERENCE\n"
+		"What a registry has already is not sent.\n"
 		"Where every layer can be had as it came, the documents are those that came,\n"
 		"too. --to inline writes an image, REF, with the records in its config (what\n"
 		"it has, or those of --cache that fit): the image ID changes.\n"

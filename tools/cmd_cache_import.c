@@ -3,12 +3,15 @@
  */
 #include "tools/commands.h"
 #include "tools/image_import.h"
-#include "tools/output.h"
+#include "tools/imports_print.h"
+#include "tools/registry/remote_source.h"
+#include "tools/registry_options.h"
 
 struct values {
 	const char *platform;
 	bool all_platforms;
 	bool keep_blobs;
+	struct registry_options registry;
 };
 
 static const struct option_spec options[] = {
@@ -18,38 +21,9 @@ static const struct option_spec options[] = {
 		    "of an index of images, take all"),
 	OPTION_FLAG(0, "keep-blobs", struct values, keep_blobs,
 		    "keep layers as they were compressed, too"),
+	REGISTRY_OPTIONS(struct values, registry),
 	OPTION_END,
 };
-
-static int print(const struct command_call *call, const struct imports *done,
-		 struct err *err)
-{
-	auto_json json_t *list = json_array();
-
-	for (size_t i = 0; i < done->count; i++) {
-		char id[DIGEST_TEXT_SIZE], chain[DIGEST_TEXT_SIZE];
-		const struct imported *item = &done->items[i];
-		const char *name = (const char *)item->name.data;
-		json_t *object;
-
-		if (item->moved)
-			output_notice(call->quiet, "'%s' now names something else", name);
-		if (!call->json) {
-			output_line("%s %s %s", name,
-				    output_digest(&item->image.config, id),
-				    output_digest(&item->image.chainid, chain));
-			continue;
-		}
-		object = json_pack("{s:s, s:o, s:o, s:o, s:s}", "name", name, "image",
-				   output_json_digest(&item->image.config), "manifest",
-				   output_json_digest(&item->image.manifest), "chain",
-				   output_json_digest(&item->image.chainid), "platform",
-				   item->image.platform);
-		if (json_array_append_new(list, object) < 0)
-			return err_nomem(err);
-	}
-	return call->json ? output_json(steal_ptr(&list), err) : 0;
-}
 
 static int import(const struct command_call *call, struct imports *ret, struct err *err)
 {
@@ -63,6 +37,7 @@ static int import(const struct command_call *call, struct imports *ret, struct e
 	};
 	auto_source struct source *source = NULL;
 	auto_store struct store *store = NULL;
+	struct remote_options remote;
 	struct platform platform;
 	int rc = 0;
 
@@ -72,8 +47,12 @@ static int import(const struct command_call *call, struct imports *ret, struct e
 		o.platform = &platform;
 	if (!rc)
 		rc = command_open_store(call, STORE_CREATE, &store, err);
+	registry_options_take(&v->registry, &remote);
 	if (!rc)
-		rc = source_open(call->args[0], store_dirfd(store), &source, err);
+		rc = remote_source_name(call->args[0])
+			     ? remote_source_open(call->args[0], &remote, &source, err)
+			     : source_open(call->args[0], store_dirfd(store), &source,
+					   err);
 	return rc ? rc : image_import(store, source, &o, ret, err);
 }
 
@@ -89,7 +68,7 @@ static int run(struct command_call *call, struct err *err)
 	if (rc)
 		return rc == -ERR_USAGE ? rc
 					: err_wrap(err, "import '%s'", call->args[0]);
-	return print(call, &done, err);
+	return imports_print(&done, call->json, call->quiet, err);
 }
 
 const struct command cmd_cache_import = {
@@ -98,7 +77,7 @@ const struct command cmd_cache_import = {
 	.arguments = "SOURCE [NAME]",
 	.details =
 		"SOURCE is what 'import' takes: a cache that BuildKit wrote with `type=local`\n"
-		"(oci:DIR) or `type=registry`, in either form, or an image with an inline\n"
+		"(oci:DIR) or `type=registry` (docker://REF), in either form, or an image with an inline\n"
 		"cache. Every result is a chain of layers in the store then, and has keys:\n"
 		"its tree is under chains/ and cache/. The documents are kept as they are.\n"
 		"Prints 'NAME IMAGE-ID CHAIN-ID'; a cache has the digest of its document for\n"

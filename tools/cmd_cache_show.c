@@ -7,16 +7,20 @@
 #include "tools/buildkit/cache_show.h"
 #include "tools/commands.h"
 #include "tools/output.h"
+#include "tools/registry/remote_source.h"
+#include "tools/registry_options.h"
 
 #define CACHE_BYTES (16u << 20)
 
 struct values {
 	const char *platform;
+	struct registry_options registry;
 };
 
 static const struct option_spec options[] = {
 	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct values, platform,
 		    "which platform of a name or an index"),
+	REGISTRY_OPTIONS(struct values, registry),
 	OPTION_END,
 };
 
@@ -54,14 +58,18 @@ static int show_source(struct command_call *call, struct cache_steps *steps,
 	auto_cache_found struct cache_found found = {0};
 	auto_source struct source *source = NULL;
 	struct cache_show s = {call->args[0], &found.cache, steps, r->txn};
+	struct remote_options remote;
 	struct platform platform;
 	int spool = r->store ? store_dirfd(r->store) : AT_FDCWD;
 	int rc = 0;
 
 	if (v->platform)
 		rc = platform_parse(v->platform, &platform, err);
+	registry_options_take(&v->registry, &remote);
 	if (!rc)
-		rc = source_open(call->args[0], spool, &source, err);
+		rc = remote_source_name(call->args[0])
+			     ? remote_source_open(call->args[0], &remote, &source, err)
+			     : source_open(call->args[0], spool, &source, err);
 	if (!rc)
 		rc = cache_find_source(source, v->platform ? &platform : NULL, &found,
 				       steps, err);
@@ -107,8 +115,8 @@ const struct command cmd_cache_show = {
 	.summary = "print the steps of a build cache as a tree",
 	.arguments = "REF|SOURCE",
 	.details =
-		"A cache or an image with an inline cache, in the store or (oci:DIR and so\n"
-		"on) where it lies. After some counts, a line per record:\n"
+		"A cache or an image with an inline cache, in the store or (oci:DIR,\n"
+		"docker://REF and so on) where it lies. After some counts, a line per record:\n"
 		"  root DIGEST WHAT\n"
 		"  step DIGEST CHAIN-ID LAYERS SIZE CREATED here|away WHAT\n"
 		"each step below what it rests on, deeper where several rest on the same.\n"

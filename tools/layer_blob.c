@@ -146,8 +146,12 @@ static int write_kept(struct objects *objects, const struct digest *diffid,
 		      struct layer_blob *blob, struct err *err)
 {
 	struct object_stream in = {{object_read, meter_close}, objects, came, 0};
-	int rc = bundle_writer_begin(dest->writer, err);
+	uint64_t size;
+	int rc = objects_size(objects, came, &size, err);
 
+	destination_expect_layer(dest, came, rc ? 0 : size);
+	if (!rc)
+		rc = bundle_writer_begin(dest->writer, err);
 	if (!rc)
 		rc = copy(&in.base, dest, blob, err);
 	if (!rc && !digest_equal(&blob->digest, came))

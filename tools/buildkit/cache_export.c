@@ -5,11 +5,14 @@
 #include <string.h>
 
 #include "store/digest_map.h"
+#include "tools/buildkit/cache_there.h"
 #include "tools/buildkit/cache_union.h"
+#include "tools/image_there.h"
+#include "tools/output.h"
 
 /* A layer that was written, by the blob that it was. */
 struct written {
-	struct digest came;
+	struct digest came, diffid;
 	struct layer_blob blob;
 };
 
@@ -80,15 +83,22 @@ static int write_layer(struct exporting *e, struct cache_layer *layer, struct er
 	int rc = 0;
 
 	if (at < 0) {
-		rc = layer_blob_write(e->store, e->objects, &layer->diffid, &layer->desc,
-				      &e->options->blobs, &e->dest, e->progress, &blob,
-				      err);
+		bool there;
+
+		rc = cache_there_find(e->store, &e->dest, &e->options->blobs,
+				      &layer->diffid, &layer->desc, &blob, &there, err);
+		if (!rc && !there)
+			rc = layer_blob_write(e->store, e->objects, &layer->diffid,
+					      &layer->desc, &e->options->blobs, &e->dest,
+					      e->progress, &blob, err);
 		if (!rc)
 			rc = digest_map_add(&e->written, &layer->desc.digest, &entry,
 					    err);
 		if (rc)
 			return rc;
 		((struct written *)digest_map_entry(&e->written, entry))->blob = blob;
+		((struct written *)digest_map_entry(&e->written, entry))->diffid =
+			layer->diffid;
 	} else {
 		blob = ((struct written *)digest_map_entry(&e->written, (uint32_t)at))
 			       ->blob;
@@ -193,6 +203,25 @@ static int settle_tag(struct exporting *e, struct err *err)
 	return e->dest.ref ? 0 : err_nomem(err);
 }
 
+/* The next export of these layers finds what this one made. That it cannot be noted costs only
+ * time. */
+static void note(struct exporting *e)
+{
+	struct err err = {0};
+	int rc = 0;
+
+	if (e->dest.kind != DESTINATION_REGISTRY || !store_writable(e->store))
+		return;
+	for (uint32_t i = 0; i < e->written.count && !rc; i++) {
+		const struct written *w = digest_map_entry(&e->written, i);
+
+		rc = image_there_note(e->store, &w->diffid, &w->blob, 1, &err);
+	}
+	if (rc)
+		output_notice(e->options->quiet, "what was written is not noted: %s",
+			      err.msg);
+}
+
 static int write_all(struct exporting *e, struct cache_exported *ret, struct err *err)
 {
 	uint32_t before = count_results(e->cache);
@@ -212,6 +241,7 @@ static int write_all(struct exporting *e, struct cache_exported *ret, struct err
 		rc = finish(e, err);
 	if (rc)
 		return rc;
+	note(e);
 	ret->record = e->cache->record;
 	ret->records = e->cache->doc.record_count;
 	ret->layers = e->cache->doc.layer_count;
@@ -235,7 +265,8 @@ int cache_export(struct store *store, struct objects *objects, struct cache *c,
 	int rc;
 
 	digest_map_init(&e.written, sizeof(struct written));
-	rc = destination_open(destination, store_dirfd(store), &e.dest, err);
+	rc = destination_open(destination, store_dirfd(store), options->registry, &e.dest,
+			      err);
 	if (!rc)
 		rc = settle_tag(&e, err);
 	return rc ? rc : write_all(&e, ret, err);

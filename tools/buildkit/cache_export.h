@@ -12,7 +12,8 @@
 struct cache_export_options {
 	enum cache_form form; /* 0: as it is, or a manifest */
 	struct layer_blob_options blobs;
-	const char *name; /* the cache's in the store; NULL: none */
+	const char *name;                      /* the cache's in the store; NULL: none */
+	const struct remote_options *registry; /* may be NULL */
 	bool quiet;
 };
 
