@@ -84,8 +84,7 @@ static int print(const struct command_call *call, const char *name,
 			      "in the store",
 			      r->dropped);
 	output_notice(call->quiet, "%u results, %u layers; the documents are %s",
-		      r->results, r->layers,
-		      r->same ? "those that came" : "new: layers are compressed anew");
+		      r->results, r->layers, r->same ? "those that came" : "new");
 	if (!call->json) {
 		output_line("%s %s %s", name, output_digest(&r->record.config, config),
 			    output_digest(&r->record.manifest, manifest));
