@@ -36,7 +36,7 @@ int mounted_key_chain(const char *mountpoint, const struct digest *key,
 	auto_free char *path = NULL;
 	const struct dirent *e;
 	bool found = false;
-	ino_t wanted;
+	ino_t wanted = 0;
 	DIR *dir;
 	int rc = key_inode(mountpoint, key, &wanted, err);
 
