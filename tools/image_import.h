@@ -13,6 +13,7 @@ struct image_import_options {
 	const struct platform *platform; /* NULL: this machine's */
 	bool all_platforms;
 	bool keep_blobs; /* the compressed bytes of layers are stored too */
+	bool unnamed;    /* no name is set, whatever the source says */
 	bool quiet;
 };
 
