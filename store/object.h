@@ -44,6 +44,10 @@ bool objects_readahead_idle(const struct objects *o);
  * nothing to wait for either. */
 bool objects_is_decoded(struct objects *o, const struct digest *d);
 
+/* Has the frame that holds the first bytes of D read from disk, unless it is decoded. Does not
+ * wait for that, and never fails. */
+void objects_fetch(struct objects *o, const struct digest *d);
+
 struct objects_stats {
 	uint64_t hits, misses, decoded_bytes, cached_bytes, errors;
 };

@@ -134,6 +134,16 @@ void packs_warm(struct packs *p, uint32_t number)
 		packs_release(p, &h);
 }
 
+void packs_fetch(struct packs *p, const struct pack_place *at)
+{
+	struct pack_handle h;
+
+	if (packs_acquire(p, at->pack, &h, NULL) < 0)
+		return;
+	(void)posix_fadvise(h.fd, (off_t)at->off, at->len, POSIX_FADV_WILLNEED);
+	packs_release(p, &h);
+}
+
 void packs_drop_removed(struct packs *p)
 {
 	pthread_mutex_lock(&p->lock);

@@ -16,6 +16,7 @@ struct steps {
 	struct recipe_index index;
 	struct recipe_segment segment;
 	uint64_t segment_end;
+	uint64_t from; /* segments that end before it are passed over */
 	bool in_segment;
 };
 
@@ -89,7 +90,7 @@ static int segment_next(struct steps *p, bool *ret_more, struct err *err)
 	uint64_t at;
 	int r = recipe_index_next(&p->index, &place, &at, &p->segment_end, ret_more, err);
 
-	if (r < 0 || !*ret_more)
+	if (r < 0 || !*ret_more || p->segment_end <= p->from)
 		return r;
 	pack_place_beside(&place, &p->index_at);
 	r = frame_read(p, &place, &p->segment_bytes, err);
@@ -284,6 +285,31 @@ int recipe_open(struct store *s, struct objects *objects, const struct pack_plac
 		struct stream **ret, struct err *err)
 {
 	return stream_new(s, objects, index, NULL, NULL, ret, err);
+}
+
+int recipe_open_at(struct store *s, struct objects *objects,
+		   const struct pack_place *index, uint64_t at, struct stream **ret,
+		   struct err *err)
+{
+	struct stream *base = NULL;
+	struct recipe_stream *rs;
+	bool more = true;
+	int r = stream_new(s, objects, index, NULL, NULL, &base, err);
+
+	if (r < 0)
+		return r;
+	rs = (struct recipe_stream *)base;
+	rs->steps.from = at;
+	while (r == 0 && at && more && rs->step.at + rs->step.len <= at)
+		r = step_begin(rs, &more, err);
+	if (r < 0) {
+		stream_close(base);
+		return r;
+	}
+	if (more && at > rs->step.at)
+		rs->done = at - rs->step.at;
+	*ret = base;
+	return 0;
 }
 
 int recipe_replay(struct store *s, const struct pack_place *index, recipe_each_fn *watch,

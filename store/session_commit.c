@@ -51,6 +51,8 @@ static const struct digest *key_of(const struct record_item *item)
 		return &item->image.manifest;
 	case RECORD_KEY:
 		return &item->key.key;
+	case RECORD_ARTIFACT:
+		return &item->artifact.manifest;
 	default:
 		return NULL;
 	}
@@ -253,6 +255,7 @@ static int is_known(const struct session *s, struct catalog_txn *t,
 		struct record_chain chain;
 		struct record_blob blob;
 		struct record_image image;
+		struct record_artifact artifact;
 	} there;
 	int r;
 
@@ -272,6 +275,10 @@ static int is_known(const struct session *s, struct catalog_txn *t,
 	case RECORD_REF:
 	case RECORD_UNREF:
 		return ref_state(t, item, ret, err);
+	case RECORD_ARTIFACT:
+		r = catalog_artifact_get(t, &item->artifact.manifest, &there.artifact,
+					 err);
+		break;
 	case RECORD_KEY:
 		return key_state(s, t, &item->key, ret, err);
 	default:
@@ -313,6 +320,8 @@ static int add_item(struct commit *c, struct record_item *item, struct err *err)
 		item->chain.number = store_commit_number(c);
 	} else if (item->type == RECORD_KEY) {
 		item->key.created = time(NULL);
+	} else if (item->type == RECORD_ARTIFACT) {
+		item->artifact.created = time(NULL);
 	}
 	return store_commit_add(c, item, err);
 }

@@ -76,6 +76,8 @@ static int list_ref(void *arg, const struct record_ref *ref, struct err *err)
 	struct list *l = arg;
 	int rc;
 
+	if (ref->count == 0)
+		return 0; /* an artifact */
 	if (l->json)
 		return list_ref_json(l, ref, err);
 	rc = get_image(l, ref, 0, &image, err);

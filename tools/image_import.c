@@ -119,6 +119,8 @@ static int name_of(const struct import *im, const struct source_root *root,
 		   struct buf *ret, struct err *err)
 {
 	buf_init(ret, RECORD_REF_NAME_MAX + 1);
+	if (im->options->unnamed)
+		return buf_append_u8(ret, 0, err);
 	if (im->options->name)
 		return reference_normalize(im->options->name, ret, err);
 	if (root->name)
@@ -450,7 +452,7 @@ static int add_target_records(struct import *im, struct target *t, struct err *e
 		rc = add_image(im, &t->set.images[i], err);
 	if (!rc && !t->set.count)
 		rc = cache_import_add(im->session, &t->cache, err);
-	return rc ? rc : add_name(im, t, err);
+	return rc || im->options->unnamed ? rc : add_name(im, t, err);
 }
 
 int image_import(struct store *store, struct source *source,

@@ -14,6 +14,7 @@ struct image_import_options {
 	bool all_platforms;
 	bool keep_blobs; /* the compressed bytes of layers are stored too */
 	bool caches;     /* only build caches, and images that have one inline */
+	bool unnamed;    /* no name is set, whatever the source says */
 	bool quiet;
 };
 
