@@ -6,6 +6,8 @@
 
 #include "tools/commands.h"
 #include "tools/output.h"
+#include "tools/registry_options.h"
+#include "tools/remote_list.h"
 
 struct list {
 	struct catalog_txn *txn;
@@ -158,8 +160,32 @@ static const struct {
 	{"cache", list_cache},
 };
 
+struct list_options {
+	const char *remote;
+	struct registry_options registry;
+};
+
+static const struct option_spec options[] = {
+	OPTION_TEXT(0, "remote", "REF", struct list_options, remote,
+		    "the tags of a repository in a registry"),
+	REGISTRY_OPTIONS(struct list_options, registry),
+	OPTION_END,
+};
+
+static int list_remote(const struct command_call *call, struct err *err)
+{
+	const struct list_options *v = call->values;
+	struct remote_options remote;
+
+	if (call->count)
+		return err_set(err, ERR_USAGE, "--remote lists nothing but tags");
+	registry_options_take(&v->registry, &remote);
+	return remote_list(call, v->remote, &remote, err);
+}
+
 static int run(struct command_call *call, struct err *err)
 {
+	const struct list_options *v = call->values;
 	auto_command_reader struct command_reader r = {0};
 	const char *what = call->count ? call->args[0] : "images";
 	auto_json json_t *json = NULL;
@@ -167,6 +193,8 @@ static int run(struct command_call *call, struct err *err)
 	size_t i = 0;
 	int rc;
 
+	if (v->remote)
+		return list_remote(call, err);
 	while (i < ARRAY_LEN(lists) && strcmp(lists[i].what, what) != 0)
 		i++;
 	if (i == ARRAY_LEN(lists))
@@ -200,7 +228,10 @@ const struct command cmd_list = {
 		"  layers  DIFF-ID TAR-SIZE CONTENT-SIZE ENTRIES, sizes in bytes\n"
 		"  chains  CHAIN-ID PARENT-CHAIN-ID DIFF-ID\n"
 		"  cache   KEY CHAIN-ID\n"
-		"'-' stands for none.",
+		"'-' stands for none. With --remote: NAME:TAG for each tag that a registry has\n"
+		"of the repository REF, sorted.",
+	.options = options,
+	.values_size = sizeof(struct list_options),
 	.max_args = 1,
 	.flags = COMMAND_JSON,
 	.complete = COMPLETE_WORDS,

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `layercache show X`: explains an image, a chain or a layer.
  */
+#include "tools/buildkit/cache.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/show.h"
 #include "tools/subject.h"
+
+#define CACHE_BYTES (1u << 20)
 
 struct show_options {
 	const char *platform;
@@ -16,12 +19,24 @@ static const struct option_spec options[] = {
 	OPTION_END,
 };
 
+static bool is_cache(struct command_reader *r, const struct record_image *image)
+{
+	auto_objects struct objects *objects = NULL;
+	bool cache = false;
+
+	return objects_new(r->store, CACHE_BYTES, &objects, NULL) == 0 &&
+	       cache_is(objects, image, &cache, NULL) == 0 && cache;
+}
+
 static int describe(struct command_reader *r, const struct subject *x, json_t **ret,
 		    struct err *err)
 {
 	switch (x->kind) {
 	case SUBJECT_IMAGE:
-		return show_image(r, &x->image, ret, err);
+		return is_cache(r, &x->image)
+			       ? err_set(err, ERR_INVALID,
+					 "it is a build cache: 'cache show' tells of it")
+			       : show_image(r, &x->image, ret, err);
 	case SUBJECT_CHAIN:
 		return show_chain(r, &x->chain, ret, err);
 	case SUBJECT_LAYER:

@@ -128,8 +128,12 @@ static int write_kept(struct objects *objects, const struct digest *diffid,
 		      struct layer_blob *blob, struct err *err)
 {
 	auto_stream struct stream *in = NULL;
-	int rc = objects_open(objects, came, 0, &in, err);
+	uint64_t size;
+	int rc = objects_size(objects, came, &size, err);
 
+	if (!rc)
+		rc = objects_open(objects, came, 0, &in, err);
+	destination_expect_layer(dest, came, rc ? 0 : size);
 	if (!rc)
 		rc = bundle_writer_begin(dest->writer, err);
 	if (!rc)

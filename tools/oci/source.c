@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/oci/reference.h"
+#include "tools/registry/remote_source.h"
 
 #define STDIN_PATH "-"
 
@@ -44,7 +45,8 @@ bool source_is_known(const char *text)
 {
 	const char *rest = "";
 
-	return find_transport(text, &rest) < ARRAY_LEN(transports) && *rest;
+	return (find_transport(text, &rest) < ARRAY_LEN(transports) && *rest) ||
+	       remote_source_name(text);
 }
 
 void source_close(struct source *s)
@@ -224,6 +226,8 @@ int source_open(const char *text, int spool_dirfd, struct source **ret, struct e
 	const char *rest = "";
 	struct table_opener o = {find_transport(text, &rest), spool_dirfd};
 
+	if (source_transport(text, "docker", &rest))
+		return remote_source_open(text, NULL, ret, err);
 	if (o.number == ARRAY_LEN(transports))
 		return err_set(err, ERR_INVALID, "unknown transport");
 	return source_open_by(text, rest, open_transport, &o, ret, err);
@@ -281,7 +285,7 @@ static int open_checked(struct source *s, const struct descriptor *d, struct str
 	auto_stream struct stream *in = NULL;
 	char text[DIGEST_TEXT_SIZE];
 	uint64_t size;
-	int rc = s->ops->open(s, &d->digest, &in, &size, err);
+	int rc = s->ops->open(s, d, &in, &size, err);
 
 	digest_format(&d->digest, text);
 	if (rc == -ERR_NOTFOUND && *d->url)

@@ -196,6 +196,30 @@ static int note_made(struct forms *f, const struct form *form,
 	return rc;
 }
 
+/* A build cache names its blobs in two documents: it is given as it came, or not at all. */
+static int take_cache(struct forms *f, const struct manifest *m, struct form *form,
+		      struct err *err)
+{
+	char text[DIGEST_TEXT_SIZE];
+	uint64_t size;
+
+	for (size_t i = 0; i < m->count; i++) {
+		int rc = blobs_stored(&f->blobs, &m->items[i].digest, &size, err);
+
+		if (rc == -ERR_NOTFOUND)
+			return err_set(
+				err, ERR_NOTFOUND,
+				"the build cache's blob %s was not kept: import it "
+				"with --keep-blobs",
+				digest_format(&m->items[i].digest, text));
+		if (rc)
+			return rc;
+	}
+	form->verbatim = true;
+	finish(form, m);
+	return 0;
+}
+
 int forms_image(struct forms *f, const struct record_image *image, struct form *ret,
 		struct err *err)
 {
@@ -205,11 +229,13 @@ int forms_image(struct forms *f, const struct record_image *image, struct form *
 
 	if (!rc)
 		rc = manifest_parse(form.bytes.data, form.bytes.len, NULL, &m, err);
-	if (!rc)
+	if (!rc && m.kind == MANIFEST_CACHE)
+		rc = take_cache(f, &m, &form, err);
+	else if (!rc)
 		rc = make_form(f, image, &m, &form, err);
 	if (!rc && !form.verbatim)
 		rc = note_made(f, &form, &image->manifest, "", err);
-	if (rc == -ERR_NOTFOUND)
+	if (rc == -ERR_NOTFOUND && m.kind != MANIFEST_CACHE)
 		rc = err_set(err, ERR_CORRUPT, "something of the image is missing");
 	return give(&form, rc, ret);
 }

@@ -94,12 +94,12 @@ struct push_source {
 	const struct blobs *blobs;
 };
 
-static int source_find(struct source *s, const struct digest *d, struct stream **ret,
+static int source_find(struct source *s, const struct descriptor *d, struct stream **ret,
 		       uint64_t *ret_size, struct err *err)
 {
 	const struct push_source *p = (const struct push_source *)s;
 	struct blobs_found found;
-	int rc = blobs_find(p->blobs, d, &found, err);
+	int rc = blobs_find(p->blobs, &d->digest, &found, err);
 
 	if (rc)
 		return rc;
@@ -283,6 +283,14 @@ static int take(struct incoming *in, struct err *err)
 {
 	int rc;
 
+	/* A build cache is taken apart, so that its results are there at once; one that BuildKit
+	 * could not read is kept as it is. */
+	if (in->manifest.kind == MANIFEST_CACHE && in->push->name) {
+		rc = import_image(in, err);
+		return rc == -ERR_INVALID || rc == -ERR_LIMIT
+			       ? import_artifact(in, true, err)
+			       : rc;
+	}
 	if (!is_image(in))
 		return import_artifact(in, in->push->name, err);
 	rc = import_image(in, err);
