@@ -6,6 +6,7 @@
 #include "tools/exports_print.h"
 #include "tools/oci/reference.h"
 #include "tools/registry_options.h"
+#include "tools/subject.h"
 
 struct push_options {
 	const char *platform;
@@ -42,36 +43,50 @@ static int take_blobs(const struct push_options *v, struct layer_blob_options *r
 	return 0;
 }
 
+/* Without REF an image goes to where its name says; what is given by its digest has none. */
+static int own_name(struct store *store, const char *x, const char *platform,
+		    struct buf *ret, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct subject s;
+	int rc = catalog_begin(store_catalog(store), false, &t, err);
+
+	if (!rc)
+		rc = subject_find(t, x, platform, 0, &s, err);
+	if (!rc && !*s.name)
+		return err_set(err, ERR_USAGE, "'%s' is no name: give a REF after it", x);
+	return rc ? rc : buf_printf(ret, err, "docker://%s", s.name);
+}
+
 static int run(struct command_call *call, struct err *err)
 {
 	const struct push_options *v = call->values;
-	const char *x = call->args[0], *ref = call->count > 1 ? call->args[1] : x;
+	const char *x = call->args[0], *ref = call->count > 1 ? call->args[1] : NULL;
 	struct image_export_options o = {.platform = v->platform, .quiet = call->quiet};
 	auto_exports struct exports done = {0};
 	auto_store struct store *store = NULL;
 	struct remote_options remote;
-	auto_free char *to = NULL;
-	auto_buf struct buf name;
+	auto_buf struct buf name, to;
 	int rc = take_blobs(v, &o.blobs, err);
 
 	buf_init(&name, RECORD_REF_NAME_MAX + 1);
-	if (!rc)
+	buf_init(&to, RECORD_REF_NAME_MAX + 16);
+	if (!rc && ref)
 		rc = reference_normalize(ref, &name, err);
-	if (rc && call->count == 1)
-		return err_set(err, ERR_USAGE, "'%s' is no name: give a REF after it", x);
+	if (!rc)
+		rc = exports_open_store(call, true, &store, err);
 	if (rc)
 		return rc;
-	if (asprintf(&to, "docker://%s", ref) < 0) {
-		to = NULL;
-		return err_nomem(err);
-	}
+	rc = ref ? buf_printf(&to, err, "docker://%s", ref)
+		 : own_name(store, x, v->platform, &to, err);
+	if (!rc)
+		rc = buf_append_u8(&to, 0, err);
 	registry_options_take(&v->registry, &remote);
 	o.registry = &remote;
-	rc = exports_open_store(call, true, &store, err);
 	if (!rc)
-		rc = image_export(store, x, to, &o, &done, err);
+		rc = image_export(store, x, (const char *)to.data, &o, &done, err);
 	if (rc)
-		return rc == -ERR_USAGE ? rc : err_wrap(err, "push '%s'", ref);
+		return rc == -ERR_USAGE ? rc : err_wrap(err, "push '%s'", x);
 	return exports_print(&done, call->json, err);
 }
 

@@ -48,6 +48,7 @@ def load(layout):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *args):
         pass
@@ -230,7 +231,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.error(429, Retry_After="0")
         if behaviour == "later":
             return self.error(429, Retry_After="100000")
-        if behaviour == "gone":
+        if behaviour == "lost" or (behaviour == "gone" and size > 1000):
             return self.error(404, "BLOB_UNKNOWN", "blob unknown")
         if behaviour == "baddigest":
             data = data[:-1] + bytes([data[-1] ^ 1])

@@ -334,14 +334,12 @@ int source_read_document(struct source *s, const struct descriptor *d, struct bu
 		return err_set(err, ERR_LIMIT, "documents of more than %u bytes together",
 			       SOURCE_DOCUMENTS_MAX);
 	rc = open_checked(s, d, &in, err);
-	if (rc == -ERR_NOTFOUND)
-		return source_lacks_part(err);
 	if (!rc)
 		rc = buf_reserve(buf, d->size + 1, err);
 	if (!rc)
 		rc = stream_read_full(in, buf->data + buf->len, d->size, &len, err);
 	if (rc)
-		return rc;
+		return rc == -ERR_NOTFOUND ? source_lacks_part(err) : rc;
 	digest_of(buf->data + buf->len, len, &digest);
 	if (len != d->size || !digest_equal(&digest, &d->digest))
 		return err_set(err, ERR_INVALID, "document %s: digest mismatch", text);

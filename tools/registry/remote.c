@@ -360,19 +360,24 @@ int remote_request(struct remote *r, const char *target, struct transfer_request
 {
 	for (unsigned attempt = 0;; attempt++) {
 		struct transfer *t = NULL;
+		struct err failed;
 		bool again;
-		int rc = remote_request_once(r, target, request, &t, err);
+		int rc = remote_request_once(r, target, request, &t, &failed);
 
 		if (!rc && is_good(t)) {
 			*ret = t;
 			return 0;
 		}
 		if (!rc)
-			rc = remote_failure(t, err);
+			rc = remote_failure(t, &failed);
 		again = rc == -ERR_AGAIN && wait_as_told(t, attempt);
 		transfer_end(t);
-		if (!again)
-			return rc;
+		if (again)
+			continue;
+		/* Tried often enough: nobody shall begin anew. */
+		if (rc == -ERR_AGAIN)
+			failed.code = ERR_SYSTEM;
+		return err_copy(err, &failed);
 	}
 }
 

@@ -101,19 +101,20 @@ static int blob_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
 		     struct err *err)
 {
 	struct blob *b = (struct blob *)s;
+	struct err broken; /* what is mended must leave no trace in ERR */
 	size_t len = 0;
 	int rc = 0;
 
 	if (cap > b->size - b->at)
 		cap = (size_t)(b->size - b->at);
 	while (cap) {
-		rc = read_some(b, data, cap, &len, err);
+		rc = read_some(b, data, cap, &len, &broken);
 		if (!rc)
 			break;
 		transfer_end(steal_ptr(&b->transfer));
 		if (rc != -ERR_AGAIN || b->failures == FAILURES_MAX ||
 		    b->reconnects == RECONNECTS_MAX)
-			return rc;
+			return err_copy(err, &broken);
 		if (b->failures)
 			remote_wait(b->failures - 1);
 		b->failures++;

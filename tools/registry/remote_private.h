@@ -36,7 +36,8 @@ struct remote {
 /* ---- remote.c ---- */
 
 /* Makes a request to "/v2/<path>/<TARGET>", or to TARGET if it is a whole address; URL,
- * authorization of REQUEST are set here. Answers that mean failure are errors. */
+ * authorization of REQUEST are set here. Answers that mean failure are errors: ERR_NOTFOUND,
+ * ERR_FAILED if the registry will not, ERR_SYSTEM if it cannot be reached or is too busy. */
 int remote_request(struct remote *r, const char *target, struct transfer_request *request,
 		   struct transfer **ret, struct err *err) MUST_CHECK;
 

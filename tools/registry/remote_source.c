@@ -55,6 +55,34 @@ static int open_manifest(struct remote_source *s, const struct descriptor *d,
 	return stream_from_bytes(document->bytes.data, document->bytes.len, ret, err);
 }
 
+/* A config is asked for more than once. */
+static int open_config(struct remote_source *s, const struct descriptor *d,
+		       struct stream **ret, uint64_t *ret_size, struct err *err)
+{
+	const struct source_document *document;
+	auto_stream struct stream *in = NULL;
+	struct descriptor desc;
+	auto_buf struct buf bytes;
+	size_t len;
+	int rc;
+
+	buf_init(&bytes, DOCUMENT_MAX);
+	rc = buf_reserve(&bytes, d->size, err);
+	if (!rc)
+		rc = remote_blob_open(s->remote, &d->digest, d->size, &in, err);
+	if (!rc)
+		rc = stream_read_full(in, bytes.data, d->size, &len, err);
+	if (rc)
+		return rc;
+	bytes.len = len;
+	rc = source_add_document(&s->source, &bytes, &desc, err);
+	if (rc)
+		return rc;
+	document = &s->source.documents[s->source.document_count - 1];
+	*ret_size = document->bytes.len;
+	return stream_from_bytes(document->bytes.data, document->bytes.len, ret, err);
+}
+
 static int open_any(struct source *source, const struct descriptor *d,
 		    struct stream **ret, uint64_t *ret_size, struct err *err)
 {
@@ -62,6 +90,8 @@ static int open_any(struct source *source, const struct descriptor *d,
 
 	if (is_manifest(d))
 		return open_manifest(s, d, ret, ret_size, err);
+	if (d->kind == DESCRIPTOR_CONFIG && d->size && d->size <= DOCUMENT_MAX)
+		return open_config(s, d, ret, ret_size, err);
 	*ret_size = d->size;
 	return remote_blob_open(s->remote, &d->digest, d->size, ret, err);
 }
