@@ -467,9 +467,9 @@ int gc_mark_more(struct gc_mark *m, struct catalog_txn *t, struct err *err)
 	if (r == 0)
 		r = catalog_blob_each(t, NULL, mark_blob, m, err);
 	if (r == 0)
-		r = gc_mark_keys(m, t, err);
-	if (r == 0)
 		r = gc_artifacts_mark(m, t, err);
+	if (r == 0)
+		r = gc_mark_keys(m, t, err);
 	return r < 0 ? r : expand(m, err);
 }
 

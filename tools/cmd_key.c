@@ -5,16 +5,22 @@
 #include "tools/key_explain.h"
 #include "tools/output.h"
 #include "tools/step.h"
+#include "tools/subject.h"
 
 struct key_options {
 	struct step_options step;
-	bool explain;
+	const char *record;
+	bool explain, replace;
 };
 
 static const struct option_spec options[] = {
 	STEP_OPTIONS(struct key_options, step),
 	OPTION_FLAG(0, "explain", struct key_options, explain,
 		    "tell what differs first between two keys"),
+	OPTION_TEXT_OF(COMPLETE_NAME, 0, "record", "X", struct key_options, record,
+		       "record X as the result of the step"),
+	OPTION_FLAG(0, "replace", struct key_options, replace,
+		    "with --record: also when the step has another result so far"),
 	OPTION_END,
 };
 
@@ -68,30 +74,63 @@ static bool says_nothing(const struct step_options *o, unsigned command)
 	       !o->workdir && !o->user;
 }
 
-static int open_step(const struct command_call *call, char *const *command,
-		     unsigned count, struct step *ret, struct err *err)
+static int open_step(const struct command_call *call, struct store *store,
+		     char *const *command, unsigned count, struct step *ret,
+		     struct err *err)
 {
 	const struct key_options *o = call->values;
-	auto_store struct store *store = NULL;
-	int rc = 0;
 
 	if (says_nothing(&o->step, count))
 		return err_set(err, ERR_USAGE,
 			       "a step needs a command, an --instruction or an --input");
-	if (o->step.parent)
-		rc = command_open_store(call, 0, &store, err);
-	return rc ? rc : step_open(store, &o->step, command, count, ret, err);
+	return step_open(store, &o->step, command, count, ret, err);
+}
+
+/* The chain of X, and its image if it has one. */
+static int find_result(struct store *store, const char *text, const char *platform,
+		       struct digest *ret_chain, struct record_image *ret_image,
+		       struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct subject x;
+	int rc = catalog_begin(store_catalog(store), false, &t, err);
+
+	if (!rc)
+		rc = subject_find(t, text, platform, 0, &x, err);
+	if (!rc)
+		rc = subject_chain(t, &x, ret_chain, err);
+	if (rc)
+		return rc;
+	rc = subject_image(t, &x, ret_image, err);
+	return rc == -ERR_NOTFOUND ? 0 : rc;
+}
+
+static int record(struct store *store, const struct key_options *o,
+		  const struct step *step, struct err *err)
+{
+	auto_session struct session *session = NULL;
+	struct record_image image = {0};
+	struct digest chainid;
+	int rc = session_begin(store, NULL, &session, err);
+
+	if (!rc)
+		rc = find_result(store, o->record, o->step.platform, &chainid, &image,
+				 err);
+	if (!rc)
+		rc = step_record(session, step, &chainid, &image.manifest, o->replace,
+				 err);
+	if (!rc)
+		rc = session_commit(steal_ptr(&session), err);
+	return rc ? err_wrap(err, "record '%s'", o->record) : 0;
 }
 
 /* With --parent, the second key is that of the step. */
-static int explain(const struct command_call *call, struct err *err)
+static int explain(const struct command_call *call, struct store *store, struct err *err)
 {
 	const struct key_options *o = call->values;
 	auto_step struct step step = {0};
 	int rc;
 
-	if (!call->count)
-		return err_set(err, ERR_USAGE, "--explain needs a key");
 	if (!o->step.parent) {
 		if (call->count != 2)
 			return err_set(err, ERR_USAGE,
@@ -99,26 +138,45 @@ static int explain(const struct command_call *call, struct err *err)
 				       "--parent of a step");
 		return key_explain_keys(call, call->args[0], call->args[1], err);
 	}
-	rc = open_step(call, call->args + 1, call->count - 1, &step, err);
+	if (!call->count)
+		return err_set(err, ERR_USAGE, "--explain needs a key");
+	rc = open_step(call, store, call->args + 1, call->count - 1, &step, err);
 	return rc ? rc : key_explain_step(call, call->args[0], &step, err);
+}
+
+static int print(const struct command_call *call, const struct step *step,
+		 struct err *err)
+{
+	char text[DIGEST_TEXT_SIZE];
+
+	if (call->json)
+		return print_json(step, err);
+	output_line("%s", output_digest(&step->keys[0], text));
+	return 0;
 }
 
 static int run(struct command_call *call, struct err *err)
 {
 	const struct key_options *o = call->values;
+	auto_store struct store *store = NULL;
 	auto_step struct step step = {0};
-	char text[DIGEST_TEXT_SIZE];
-	int rc;
+	int rc = 0;
 
-	if (o->explain)
-		return explain(call, err);
-	rc = open_step(call, call->args, call->count, &step, err);
+	if (o->explain && o->record)
+		return err_set(err, ERR_USAGE,
+			       "--explain and --record exclude each other");
+	if (o->replace && !o->record)
+		return err_set(err, ERR_USAGE, "--replace needs --record");
+	if (o->step.parent || o->record)
+		rc = command_open_store(call, o->record ? STORE_WRITE : 0, &store, err);
 	if (rc)
 		return rc;
-	if (call->json)
-		return print_json(&step, err);
-	output_line("%s", output_digest(&step.keys[0], text));
-	return 0;
+	if (o->explain)
+		return explain(call, store, err);
+	rc = open_step(call, store, call->args, call->count, &step, err);
+	if (!rc && o->record)
+		rc = record(store, o, &step, err);
+	return rc ? rc : print(call, &step, err);
 }
 
 const struct command cmd_key = {
@@ -132,7 +190,9 @@ const struct command cmd_key = {
 		"owners, xattrs, link targets and bytes of files count, times do not.\n"
 		"Inputs are owned by 0:0; a .dockerignore at the top of an input directory\n"
 		"leaves out what it names. DEST is relative to the workdir; PATH's last part\n"
-		"if not given. 'run' has the same options and finds the same key.\n"
+		"if not given. 'run' has the same options and finds the same key; for steps\n"
+		"done by other means --record X says that X, which is in the store, is the\n"
+		"result.\n"
 		"  key --explain A B                  what differs first between two keys\n"
 		"  key --explain A --parent X ...     the same for A and a step\n"
 		"prints lines 'WHAT [NAME [ATTRIBUTE]]: A -> B', '-' for nothing. If WHAT is\n"

@@ -142,12 +142,33 @@ static int list_chains(struct list *l, struct err *err)
 	return catalog_chain_each(l->txn, NULL, list_chain, l, err);
 }
 
-/* A store of this version has no keys of build steps. */
+static int list_key(void *arg, const struct record_key *key, struct err *err)
+{
+	char id[DIGEST_TEXT_SIZE], chain[DIGEST_TEXT_SIZE], created[OUTPUT_TIME_TEXT];
+	struct list *l = arg;
+	json_t *item;
+
+	if (!l->json) {
+		output_line("%s %s", output_digest(&key->key, id),
+			    output_digest(&key->chainid, chain));
+		return 0;
+	}
+	item = json_pack("{s:o, s:o, s:o, s:o, s:s}", "key",
+			 output_json_digest(&key->key), "chain",
+			 output_json_digest(&key->chainid), "manifest",
+			 output_json_digest(&key->manifest), "parent",
+			 output_json_digest(&key->parent), "created",
+			 output_time(key->created, created));
+	if (!item || output_json_set_text(item, "scope", key->scope, err)) {
+		json_decref(item);
+		return err_nomem(err);
+	}
+	return add_json(l, item, err);
+}
+
 static int list_cache(struct list *l, struct err *err)
 {
-	(void)l;
-	(void)err;
-	return 0;
+	return catalog_key_each(l->txn, NULL, list_key, l, err);
 }
 
 static const struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * `layercache show X`: explains an image, a chain or a layer.
+ * `layercache show X`: explains an image, a key, a chain or a layer.
  */
 #include "tools/buildkit/cache.h"
 #include "tools/commands.h"
@@ -42,7 +42,7 @@ static int describe(struct command_reader *r, const struct subject *x, json_t **
 	case SUBJECT_LAYER:
 		return show_layer(r, &x->layer, ret, err);
 	case SUBJECT_KEY:
-		break;
+		return show_key(r, &x->key, ret, err);
 	}
 	abort();
 }
@@ -68,7 +68,7 @@ static int run(struct command_call *call, struct err *err)
 
 const struct command cmd_show = {
 	.name = "show",
-	.summary = "explain an image, chain or layer",
+	.summary = "explain an image, key, chain or layer",
 	.arguments = "X",
 	.details =
 		"One 'KEY VALUE' per line, sizes in bytes, '-' for none. Of an image also\n"
@@ -77,7 +77,8 @@ const struct command cmd_show = {
 		"are in other named images too, own_size is what only this image needs.\n"
 		"Of a layer: whether layers/ stacked by an overlay gives exactly what the\n"
 		"chain gives, and if not, why. 'path' and 'overlay' tell where it can be\n"
-		"seen now.",
+		"seen now. Of a key: its result, and the step it stands for, inputs as\n"
+		"  input DEST DIGEST ENTRIES",
 	.options = options,
 	.values_size = sizeof(struct show_options),
 	.min_args = 1,

@@ -86,17 +86,21 @@ static int find_images(struct export *e, const char *x, struct err *err)
 	auto_free void *memory = NULL;
 	struct record_ref_target target = {0};
 	struct record_ref ref = {.count = 1, .targets = &target};
-	struct subject s;
+	struct record_image image;
+	struct subject s = {0};
 	int rc = catalog_begin(store_catalog(e->store), false, &t, err);
 
 	if (!rc)
 		rc = subject_find(t, x, e->options->platform, 0, &s, err);
-	if (!rc && s.kind != SUBJECT_IMAGE)
+	if (rc)
+		return rc;
+	rc = subject_image(t, &s, &image, err);
+	if (rc == -ERR_NOTFOUND)
 		rc = err_set(err, ERR_INVALID,
 			     "it is no image: only tar: takes layers and chains");
 	if (rc)
 		return rc;
-	target.manifest = s.image.manifest;
+	target.manifest = image.manifest;
 	snprintf(e->name, sizeof(e->name), "%s", s.name);
 	if (*s.name && !e->options->platform &&
 	    e->dest.kind != DESTINATION_DOCKER_ARCHIVE)
