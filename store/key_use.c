@@ -72,21 +72,13 @@ static int sweep_one(struct catalog_txn *t, int dirfd, const char *name, struct 
 int key_use_sweep(struct store *s, struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
+	auto_dir DIR *dir = NULL;
 	struct dirent *e;
-	DIR *dir;
-	int fd, r = catalog_begin(store_catalog(s), false, &t, err);
+	int r = catalog_begin(store_catalog(s), false, &t, err);
 
 	if (r == 0)
-		r = io_open(s->dirfd, DIRECTORY, O_RDONLY | O_DIRECTORY, 0, &fd, err);
-	if (r < 0)
-		return r == -ERR_NOTFOUND ? 0 : r;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return err_nomem(err);
-	}
+		r = io_opendir(s->dirfd, DIRECTORY, &dir, err);
 	while (r == 0 && (e = readdir(dir)))
 		r = sweep_one(t, dirfd(dir), e->d_name, err);
-	closedir(dir);
-	return r;
+	return r == -ERR_NOTFOUND ? 0 : r;
 }
