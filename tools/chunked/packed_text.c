@@ -6,6 +6,7 @@
 
 #define FRAME_SIZE (4u << 20)
 #define PIECE_MAX  (64u << 20) /* of text that comes at once */
+#define LEVEL      9 /* a sixth less than 3; readers get all of it before anything else */
 
 void packed_text_init(struct packed_text *t)
 {
@@ -33,7 +34,7 @@ int packed_text_finish(struct packed_text *t, struct err *err)
 	int rc = 0;
 
 	if (t->text.len)
-		rc = deflate_append(INFLATE_ZSTD, 0, t->text.data, t->text.len,
+		rc = deflate_append(INFLATE_ZSTD, LEVEL, t->text.data, t->text.len,
 				    &t->packed, err);
 	buf_clear(&t->text);
 	return rc;
