@@ -277,7 +277,8 @@ const struct command cmd_export = {
 		"Prints 'NAME IMAGE-ID MANIFEST-DIGEST' for every image (not with '-'); a name\n"
 		"of several platforms is exported with all of them. Image ID and DiffIDs never\n"
 		"change. Where every layer can be had in the very form in which it came,\n"
-		"neither does the manifest; stderr says what became of each layer.",
+		"neither does the manifest; stderr says what became of each layer.\n"
+		"zstd:chunked is zstd of which `pull` and podman fetch single files.",
 	.options = options,
 	.values_size = sizeof(struct export_options),
 	.min_args = 2,

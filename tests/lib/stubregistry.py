@@ -160,7 +160,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if len(parts) == 1:
             return self.token(parts[0], query)
         if parts[0] == "far":
-            return self.answer(200, blobs[parts[1]])
+            return self.blob("far", parts[1], blobs[parts[1]])
         if len(parts) < 5 or parts[0] != "v2":
             return self.error(404)
         behaviour, kind, what = parts[1], parts[3], parts[4]
