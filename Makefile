@@ -13,7 +13,7 @@ WERROR ?= 0
 comma := ,
 O ?= build/$(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)
 
-PKGS := fuse3 libarchive libzstd libdeflate libcrypto jansson libxxhash libisal
+PKGS := fuse3 libarchive libzstd libdeflate libcrypto jansson libxxhash libisal zlib
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wundef -Wmissing-prototypes \
@@ -21,7 +21,9 @@ WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wundef -Wmissing-prototypes \
 	$(if $(filter 1,$(WERROR)),-Werror)
 HARDEN := -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-ALL_CFLAGS = -std=gnu17 $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS) $(CPPFLAGS) $(PKG_CFLAGS)
+# Products and sums are rounded one by one: deflate_pgzip.c has to come to the same floats
+# everywhere.
+ALL_CFLAGS = -std=gnu17 -ffp-contract=off $(WARN) $(HARDEN) $(SANFLAGS) $(CFLAGS) $(CPPFLAGS) $(PKG_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANFLAGS) $(LDFLAGS)
 # Asked for once, and not before what they name is installed.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) | sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
@@ -101,7 +103,8 @@ $(HELPERS): $(O)/tests/%: $(O)/tests/lib/%.o $(O)/libstore.a
 # ---- what it needs ----
 
 BUILD_PACKAGES := gcc libc6-dev make pkg-config scdoc fuse3 libfuse3-dev liblmdb-dev \
-	libarchive-dev libdeflate-dev libisal-dev libjansson-dev libzstd-dev libssl-dev libxxhash-dev
+	libarchive-dev libdeflate-dev libisal-dev libjansson-dev libzstd-dev libssl-dev libxxhash-dev \
+	zlib1g-dev
 DEMO_PACKAGES := debootstrap umoci
 TEST_PACKAGES := libcmocka-dev perl python3 umoci skopeo jq erofs-utils attr acl rsync \
 	zstd xz-utils bzip2 strace util-linux mount procps e2fsprogs git busybox-static \

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Compression on all CPUs: a ring of pieces. The reader fills free ones from the input and
- * hands them to the pool, then waits for the oldest and gives out its bytes. */
+ * hands them to the pool, then waits for the oldest and gives out its bytes. What has to be
+ * one stream for one encoder goes through the same ring with one thread. */
 #include "store/deflate.h"
 
 #include <pthread.h>
 #include <string.h>
 
+#include "store/base/endian.h"
 #include "store/base/workers.h"
 #include "store/deflate_encoder.h"
 
@@ -13,11 +15,17 @@
 
 struct deflate;
 
+#define TRAILER_SIZE 8
+
 struct piece {
 	struct workers_job job; /* first: the pool gives it back */
 	struct deflate *owner;
-	uint8_t *plain, *packed;
-	size_t plain_len, packed_len;
+	uint8_t *plain; /* the end of the piece before, the unit, one byte of the next */
+	uint8_t *packed;
+	struct deflate_piece in;
+	bool first;
+	uint32_t crc, size; /* of all up to its end; for the last one of a gzip member */
+	size_t packed_len;
 	bool done; /* guarded by the lock, as what follows */
 	int r;
 	struct err err;
@@ -30,21 +38,40 @@ struct deflate {
 	struct deflate_encoder **encoders; /* one per thread */
 	unsigned threads;
 	struct piece *pieces;
-	size_t count, unit, packed_cap;
+	struct deflate_plan plan;
+	size_t count, packed_cap;
 	uint64_t filled, taken; /* pieces so far; their difference is in flight */
 	size_t given;           /* bytes of the oldest piece that are read already */
 	bool at_end;
+	bool member; /* the pieces are one gzip member with this header */
+	struct encoding encoding;
+	uint32_t crc, size; /* so far */
 	pthread_mutex_t lock;
 	pthread_cond_t ready;
 };
+
+static int encode(struct deflate *d, struct deflate_encoder *e, struct piece *p)
+{
+	size_t head = p->first ? d->encoding.header_len : 0, len = 0;
+	int rc;
+
+	if (head)
+		memcpy(p->packed, d->encoding.header, head);
+	rc = e->encode(e, &p->in, p->packed + head, d->packed_cap, &len, &p->err);
+	p->packed_len = head + len;
+	if (!rc && d->member && p->in.last) {
+		put_le32(p->packed + p->packed_len, p->crc);
+		put_le32(p->packed + p->packed_len + 4, p->size);
+		p->packed_len += TRAILER_SIZE;
+	}
+	return rc;
+}
 
 static void run_piece(struct workers_job *job, unsigned thread)
 {
 	struct piece *p = (struct piece *)job;
 	struct deflate *d = p->owner;
-	struct deflate_encoder *e = d->encoders[thread];
-	int r = e->encode(e, p->plain, p->plain_len, p->packed, d->packed_cap,
-			  &p->packed_len, &p->err);
+	int r = encode(d, d->encoders[thread], p);
 
 	pthread_mutex_lock(&d->lock);
 	p->r = r;
@@ -53,18 +80,42 @@ static void run_piece(struct workers_job *job, unsigned thread)
 	pthread_mutex_unlock(&d->lock);
 }
 
+/* One byte more than a piece is read, to know whether it is the last. */
+static int fill_piece(struct deflate *d, struct piece *p, struct err *err)
+{
+	const struct piece *prior =
+		d->filled ? &d->pieces[(d->filled - 1) % d->count] : NULL;
+	size_t before = prior ? d->plan.before : 0, carry = prior ? 1 : 0, len;
+	uint8_t *data = p->plain + d->plan.before;
+	int r;
+
+	if (prior)
+		memcpy(data - before, prior->in.data + d->plan.unit - before, before + 1);
+	r = stream_read_full(d->in, data + carry, d->plan.unit + 1 - carry, &len, err);
+	if (r < 0)
+		return r;
+	len += carry;
+	d->at_end = len <= d->plan.unit;
+	if (!d->at_end)
+		len = d->plan.unit;
+	p->in = (struct deflate_piece){data, len, before, d->at_end};
+	p->first = !prior;
+	if (d->member) {
+		p->crc = d->crc = deflate_gzip_crc(d->crc, data, len);
+		p->size = d->size += (uint32_t)len;
+	}
+	return 0;
+}
+
 /* Hands pieces to the pool while some are free. */
 static int fill(struct deflate *d, struct err *err)
 {
 	while (!d->at_end && d->filled - d->taken < d->count) {
 		struct piece *p = &d->pieces[d->filled % d->count];
-		int r = stream_read_full(d->in, p->plain, d->unit, &p->plain_len, err);
+		int r = fill_piece(d, p, err);
 
 		if (r < 0)
 			return r;
-		d->at_end = p->plain_len < d->unit;
-		if (p->plain_len == 0 && d->filled)
-			return 0;
 		p->done = false;
 		d->filled++;
 		workers_submit(d->workers, &p->job);
@@ -132,8 +183,7 @@ static void close_deflate(struct stream *s)
 	free(d);
 }
 
-static int make_encoders(struct deflate *d, enum inflate_kind kind, int level,
-			 struct err *err)
+static int make_encoders(struct deflate *d, struct err *err)
 {
 	int r = 0;
 
@@ -141,10 +191,9 @@ static int make_encoders(struct deflate *d, enum inflate_kind kind, int level,
 	if (!d->encoders)
 		return err_nomem(err);
 	for (unsigned i = 0; i < d->threads && r == 0; i++)
-		r = kind == INFLATE_GZIP ? deflate_gzip_new(level, &d->encoders[i], err)
-					 : deflate_zstd_new(level, &d->encoders[i], err);
+		r = d->plan.make(&d->plan, &d->encoders[i], err);
 	if (r == 0)
-		d->packed_cap = d->encoders[0]->bound(d->encoders[0], d->unit);
+		d->packed_cap = d->encoders[0]->bound(d->encoders[0], d->plan.unit);
 	return r;
 }
 
@@ -158,13 +207,58 @@ static int make_pieces(struct deflate *d, struct err *err)
 
 		p->job.run = run_piece;
 		p->owner = d;
-		p->plain = malloc(d->unit);
-		p->packed = malloc(d->packed_cap);
+		p->plain = malloc(d->plan.before + d->plan.unit + 1);
+		p->packed = malloc(d->encoding.header_len + d->packed_cap + TRAILER_SIZE);
 		if (!p->plain || !p->packed)
 			return err_nomem(err);
 	}
 	return 0;
 }
+
+static unsigned plan_threads(const struct deflate_plan *plan, unsigned threads)
+{
+	if (plan->serial)
+		return 1;
+	if (!threads)
+		threads = workers_cpus();
+	return threads < THREADS_MAX ? threads : THREADS_MAX;
+}
+
+static int open_plan(struct stream *in, const struct deflate_plan *plan,
+		     const struct encoding *encoding, unsigned threads,
+		     struct stream **ret, struct err *err)
+{
+	struct deflate *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d) {
+		stream_close(in);
+		return err_nomem(err);
+	}
+	d->base = (struct stream){read_deflate, close_deflate};
+	d->in = in;
+	d->plan = *plan;
+	d->threads = plan_threads(plan, threads);
+	d->count = 2 * (size_t)d->threads + 1;
+	if (encoding) {
+		d->member = true;
+		d->encoding = *encoding;
+	}
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_cond_init(&d->ready, NULL);
+	r = make_encoders(d, err);
+	if (r == 0)
+		r = make_pieces(d, err);
+	if (r == 0)
+		r = workers_new(d->threads, d->count, &d->workers, err);
+	if (r < 0)
+		close_deflate(&d->base);
+	else
+		*ret = &d->base;
+	return r;
+}
+
+/* ---- what others ask for ---- */
 
 int deflate_level_max(enum inflate_kind kind)
 {
@@ -173,33 +267,11 @@ int deflate_level_max(enum inflate_kind kind)
 	return kind == INFLATE_ZSTD ? DEFLATE_ZSTD_MAX : 0;
 }
 
-static int new_deflate(struct stream *in, enum inflate_kind kind, unsigned threads,
-		       struct deflate **ret, struct err *err)
-{
-	struct deflate *d = calloc(1, sizeof(*d));
-
-	if (!d) {
-		stream_close(in);
-		return err_nomem(err);
-	}
-	d->base = (struct stream){read_deflate, close_deflate};
-	d->in = in;
-	d->threads = threads ? threads : workers_cpus();
-	if (d->threads > THREADS_MAX)
-		d->threads = THREADS_MAX;
-	d->count = 2 * (size_t)d->threads + 1;
-	d->unit = kind == INFLATE_GZIP ? DEFLATE_UNIT_GZIP : DEFLATE_UNIT_ZSTD;
-	pthread_mutex_init(&d->lock, NULL);
-	pthread_cond_init(&d->ready, NULL);
-	*ret = d;
-	return 0;
-}
-
 int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned threads,
 		 struct stream **ret, struct err *err)
 {
-	struct deflate *d = NULL;
-	int r;
+	struct deflate_plan plan = {DEFLATE_UNIT_GZIP, 0,     false,
+				    deflate_gzip_new,  level, 0};
 
 	if (kind == INFLATE_NONE) {
 		*ret = in;
@@ -211,19 +283,47 @@ int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned 
 		return err_set(err, ERR_INVALID, "there is no compression level %d",
 			       level);
 	}
+	if (kind == INFLATE_ZSTD) {
+		plan.unit = DEFLATE_UNIT_ZSTD;
+		plan.make = deflate_zstd_new;
+	}
 	if (level == 0)
-		level = kind == INFLATE_GZIP ? DEFLATE_LEVEL_GZIP : DEFLATE_LEVEL_ZSTD;
-	r = new_deflate(in, kind, threads, &d, err);
-	if (r < 0)
-		return r;
-	r = make_encoders(d, kind, level, err);
-	if (r == 0)
-		r = make_pieces(d, err);
-	if (r == 0)
-		r = workers_new(d->threads, d->count, &d->workers, err);
-	if (r < 0)
-		close_deflate(&d->base);
-	else
-		*ret = &d->base;
-	return r;
+		plan.level =
+			kind == INFLATE_GZIP ? DEFLATE_LEVEL_GZIP : DEFLATE_LEVEL_ZSTD;
+	return open_plan(in, &plan, NULL, threads, ret, err);
+}
+
+int deflate_open_as(struct stream *in, const struct encoding *encoding, unsigned threads,
+		    struct stream **ret, struct err *err)
+{
+	struct deflate_plan plan = {.level = encoding->level,
+				    .variant = encoding->variant};
+
+	switch (encoding->maker) {
+	case ENCODING_ZLIB:
+		plan.unit = DEFLATE_UNIT_GZIP;
+		plan.serial = true;
+		plan.make = deflate_zlib_new;
+		break;
+	case ENCODING_PIGZ:
+		plan.unit = DEFLATE_UNIT_PIGZ;
+		plan.before = 32u << 10;
+		plan.make = deflate_pigz_new;
+		break;
+	case ENCODING_GO:
+		plan.unit = DEFLATE_UNIT_GZIP;
+		plan.serial = true;
+		plan.make = deflate_go_new;
+		break;
+	case ENCODING_PGZIP:
+		plan.unit = DEFLATE_UNIT_PGZIP;
+		plan.before = 16u << 10;
+		plan.make = deflate_pgzip_new;
+		break;
+	default:
+		stream_close(in);
+		return err_set(err, ERR_INVALID, "unknown encoder %d",
+			       (int)encoding->maker);
+	}
+	return open_plan(in, &plan, encoding, threads, ret, err);
 }
