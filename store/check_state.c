@@ -13,19 +13,22 @@ enum table {
 	IMAGES,
 	REFS,
 	KEYS,
+	ENCODINGS,
 };
 
 static const char *const table_names[] = {
 	[LAYERS] = "layer", [CHAINS] = "chain", [BLOBS] = "blob",
 	[IMAGES] = "image", [REFS] = "name",    [KEYS] = "key",
+	[ENCODINGS] = "encoding of blob",
 };
 
 struct row {
 	struct digest key; /* of a name its SHA-256 */
 	uint64_t mark;     /* of the record, tree number apart */
 	uint32_t number;
-	bool gone; /* removed again */
-	bool seen; /* in the catalog */
+	uint8_t state; /* of an encoding */
+	bool gone;     /* removed again */
+	bool seen;     /* in the catalog */
 };
 
 struct tree_row {
@@ -146,6 +149,10 @@ static bool place_of(const struct record_item *item, enum table *ret, struct dig
 		*ret = KEYS;
 		*key = item->key.key;
 		return true;
+	case RECORD_ENCODING:
+		*ret = ENCODINGS;
+		*key = item->encoding.blob;
+		return true;
 	default:
 		return false;
 	}
@@ -209,6 +216,11 @@ static int put_row(struct check_state *st, const struct record_item *item,
 	if (row->gone)
 		fresh = true;
 	row->gone = false;
+	if (table == ENCODINGS) {
+		if (!fresh && row->state > item->encoding.state)
+			return 0;
+		row->state = (uint8_t)item->encoding.state;
+	}
 	/* The first record of a chain stays, of anything else the last. */
 	if (fresh || table != CHAINS)
 		row->mark = mark;
@@ -303,6 +315,7 @@ static void put_gone(struct check_state *st, const struct record_gone *g)
 		return;
 	case GONE_BLOB:
 		remove_row(st, BLOBS, &g->id);
+		remove_row(st, ENCODINGS, &g->id);
 		return;
 	case GONE_IMAGE:
 		remove_row(st, IMAGES, &g->id);
@@ -464,6 +477,7 @@ COMPARE(blob, RECORD_BLOB)
 COMPARE(image, RECORD_IMAGE)
 COMPARE(ref, RECORD_REF)
 COMPARE(key, RECORD_KEY)
+COMPARE(encoding, RECORD_ENCODING)
 
 static void tell_missing(struct comparison *c)
 {
@@ -582,6 +596,8 @@ int check_state_compare(struct check_state *st, struct catalog_txn *t,
 		r = catalog_ref_each(t, NULL, on_ref, &c, err);
 	if (r == 0)
 		r = catalog_key_each(t, NULL, on_key, &c, err);
+	if (r == 0)
+		r = catalog_encoding_each(t, NULL, on_encoding, &c, err);
 	if (r < 0)
 		return r;
 	tell_missing(&c);

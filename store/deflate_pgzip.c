@@ -13,6 +13,7 @@
 #define PLAIN_BELOW  128 /* and one below this only gets codes for its bytes */
 #define FIXED_BELOW  250 /* with so few tokens the fixed table may be the smallest */
 #define HEADER_GUESS (70 * 8)
+#define PGZIP_OLD    1 /* before version 1.15.10 of the compressor */
 #define PENALTY_LOG  7 /* a new table is thought to cost 1/128 more than it does */
 
 struct pgzip {
@@ -346,12 +347,12 @@ int deflate_pgzip_new(const struct deflate_plan *plan, struct deflate_encoder **
 {
 	struct pgzip *g = calloc(1, sizeof(*g));
 
-	(void)plan;
 	if (!g)
 		return err_nomem(err);
 	g->base = (struct deflate_encoder){bound, encode, free_pgzip};
 	g->block.tokens = g->tokens;
 	g->no_distance[0].len = 1;
+	g->match.skip = plan->variant == PGZIP_OLD ? 0 : 2;
 	deflate_table_fixed(&g->fixed);
 	*ret = &g->base;
 	return 0;

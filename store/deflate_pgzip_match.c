@@ -5,14 +5,13 @@
  * stream has to be, and compared with it in the tests. */
 #include "store/deflate_pgzip_match.h"
 
-#define REACH      32768                      /* matches are from less far */
-#define HISTORY    (5 * DEFLATE_BLOCK_STORED) /* what it keeps before it moves it down */
-#define MARGIN     11                         /* no match starts in the last bytes */
-#define MATCH_MAX  258
-#define SKIP_LOG   6 /* unmatched bytes after which it looks at every second, and so on */
-#define SHORT      30 /* a match below this is tried again from its end */
-#define SKIP_FRONT 2
-#define UNSEEN     (1 << 16)
+#define REACH     32768                      /* matches are from less far */
+#define HISTORY   (5 * DEFLATE_BLOCK_STORED) /* what it keeps before it moves it down */
+#define MARGIN    11                         /* no match starts in the last bytes */
+#define MATCH_MAX 258
+#define SKIP_LOG  6  /* unmatched bytes after which it looks at every second, and so on */
+#define SHORT     30 /* a match below this is tried again from its end */
+#define UNSEEN    (1 << 16)
 
 static uint32_t short_hash(uint64_t bytes)
 {
@@ -155,7 +154,7 @@ static void extend(const struct pgzip_match *m, int32_t emitted, struct found *f
 	end = f->at + f->len;
 	if (f->len < SHORT && end < m->end - MARGIN) {
 		int32_t seen = m->longs[long_hash(get_le64(m->data + end))].now - UNSEEN;
-		int32_t from = seen - f->len + SKIP_FRONT, at = f->at + SKIP_FRONT;
+		int32_t from = seen - f->len + m->skip, at = f->at + m->skip;
 
 		if (from >= m->start && at - from < REACH && at > from) {
 			int32_t len = length(m, at, from, 0, INT32_MAX);
@@ -220,7 +219,9 @@ static void forget(struct pgzip_match *m, size_t len)
 
 void pgzip_match_reset(struct pgzip_match *m, const uint8_t *data)
 {
-	memset(m, 0, sizeof(*m));
+	m->start = m->end = 0;
+	memset(m->shorts, 0, sizeof(m->shorts));
+	memset(m->longs, 0, sizeof(m->longs));
 	m->data = data;
 }
 

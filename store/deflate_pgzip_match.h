@@ -18,11 +18,12 @@ struct pgzip_match {
 	const uint8_t *data;
 	int32_t start; /* bytes before it are not looked at any more */
 	int32_t end;
+	int32_t skip; /* bytes not compared where a short match is tried again */
 	int32_t shorts[1 << PGZIP_TABLE_BITS];
 	struct pgzip_long longs[1 << PGZIP_TABLE_BITS];
 };
 
-/* Forgets everything; what follows is at DATA. */
+/* Forgets everything but SKIP; what follows is at DATA. */
 void pgzip_match_reset(struct pgzip_match *m, const uint8_t *data);
 
 /* The tokens of the next LEN (13 to 65,535) bytes; none if there is no match at all. */

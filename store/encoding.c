@@ -9,9 +9,10 @@
 #include "store/base/endian.h"
 #include "store/deflate.h"
 
-/* Bytes that must have come out the same for a guess: short of this any encoder may agree. */
-#define ENOUGH    (16u << 10)
-#define PLAIN_MAX (2u << 20) /* what the sample can be taken apart to */
+/* Bytes that must have come out the same for a guess: encoders part in their first table, but
+ * what they store is the same. */
+#define ENOUGH    256
+#define PLAIN_MAX (512u << 10) /* what the sample is taken apart to */
 
 #define FLAG_HCRC    0x02
 #define FLAG_EXTRA   0x04
@@ -145,17 +146,17 @@ static bool fits_header(const struct candidate *c, const uint8_t *header)
 }
 
 static const struct candidate candidates[] = {
-	{ENCODING_PGZIP, 5, 0}, {ENCODING_GO, 6, 0},   {ENCODING_ZLIB, 6, 8},
-	{ENCODING_PIGZ, 6, 0},  {ENCODING_ZLIB, 9, 8}, {ENCODING_PIGZ, 9, 0},
-	{ENCODING_ZLIB, 1, 8},  {ENCODING_PIGZ, 1, 0}, {ENCODING_GO, 9, 0},
-	{ENCODING_ZLIB, 6, 9},  {ENCODING_ZLIB, 9, 9}, {ENCODING_ZLIB, 1, 9},
-	{ENCODING_ZLIB, 5, 8},  {ENCODING_ZLIB, 4, 8}, {ENCODING_ZLIB, 3, 8},
-	{ENCODING_ZLIB, 2, 8},  {ENCODING_ZLIB, 7, 8}, {ENCODING_ZLIB, 8, 8},
-	{ENCODING_PIGZ, 5, 0},  {ENCODING_PIGZ, 4, 0}, {ENCODING_PIGZ, 3, 0},
-	{ENCODING_PIGZ, 2, 0},  {ENCODING_PIGZ, 7, 0}, {ENCODING_PIGZ, 8, 0},
-	{ENCODING_PIGZ, 6, 1},  {ENCODING_PIGZ, 9, 1}, {ENCODING_PIGZ, 1, 1},
-	{ENCODING_GO, 5, 0},    {ENCODING_GO, 4, 0},   {ENCODING_GO, 7, 0},
-	{ENCODING_GO, 8, 0},
+	{ENCODING_PGZIP, 5, 0}, {ENCODING_PGZIP, 5, 1}, {ENCODING_GO, 6, 0},
+	{ENCODING_ZLIB, 6, 8},  {ENCODING_PIGZ, 6, 0},  {ENCODING_ZLIB, 9, 8},
+	{ENCODING_PIGZ, 9, 0},  {ENCODING_ZLIB, 1, 8},  {ENCODING_PIGZ, 1, 0},
+	{ENCODING_GO, 9, 0},    {ENCODING_ZLIB, 6, 9},  {ENCODING_ZLIB, 9, 9},
+	{ENCODING_ZLIB, 1, 9},  {ENCODING_ZLIB, 5, 8},  {ENCODING_ZLIB, 4, 8},
+	{ENCODING_ZLIB, 3, 8},  {ENCODING_ZLIB, 2, 8},  {ENCODING_ZLIB, 7, 8},
+	{ENCODING_ZLIB, 8, 8},  {ENCODING_PIGZ, 5, 0},  {ENCODING_PIGZ, 4, 0},
+	{ENCODING_PIGZ, 3, 0},  {ENCODING_PIGZ, 2, 0},  {ENCODING_PIGZ, 7, 0},
+	{ENCODING_PIGZ, 8, 0},  {ENCODING_PIGZ, 6, 1},  {ENCODING_PIGZ, 9, 1},
+	{ENCODING_PIGZ, 1, 1},  {ENCODING_GO, 5, 0},    {ENCODING_GO, 4, 0},
+	{ENCODING_GO, 7, 0},    {ENCODING_GO, 8, 0},
 };
 
 static int try_all(const struct sample *s, struct encoding *e, struct encoding *best,

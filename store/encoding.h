@@ -12,7 +12,8 @@ enum encoding_maker {
 	ENCODING_ZLIB = 1,  /* deflate() over all; variant: memory level */
 	ENCODING_PIGZ = 2,  /* pigz; variant 1: --independent */
 	ENCODING_GO = 3,    /* Go's compress/flate, levels 4 to 9 */
-	ENCODING_PGZIP = 4, /* github.com/klauspost/pgzip at level 5, its default */
+	ENCODING_PGZIP = 4, /* github.com/klauspost/pgzip at level 5, its default;
+			     variant 1: before 1.15.10 of its compressor */
 };
 
 /* Longer ones (a name, a comment, extra fields) are not looked at. */
@@ -32,7 +33,7 @@ struct encoding {
 const char *encoding_name(const struct encoding *e, char *name);
 
 /* The first bytes of a blob, to guess by. More cost time and tell hardly more. */
-#define ENCODING_SAMPLE (192u << 10)
+#define ENCODING_SAMPLE (96u << 10)
 
 /* Guesses the encoder of a blob that starts with these LEN bytes, by encoding what is in
  * them again in all ways that the header allows. WHOLE: they are all of it. *RET->maker is 0

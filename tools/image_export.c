@@ -30,6 +30,7 @@ struct export
 	struct digest index; /* of the name; zero: none */
 	struct outgoing *images;
 	struct exports out;
+	struct blob_notes notes;
 };
 
 static void outgoing_release(struct outgoing *o)
@@ -54,6 +55,7 @@ static void export_release(struct export *e)
 		outgoing_release(&e->images[i]);
 	free(e->images);
 	exports_release(&e->out);
+	blob_notes_release(&e->notes);
 	progress_end(e->progress);
 	destination_release(&e->dest);
 	objects_free(e->objects);
@@ -178,15 +180,19 @@ static void tell(const struct export *e, size_t n, size_t count,
 	static const char *const how[] = {
 		[LAYER_BLOB_PLAIN] = "the plain tar",
 		[LAYER_BLOB_KEPT] = "kept at import",
+		[LAYER_BLOB_MADE] = "made again by ",
 		[LAYER_BLOB_ANEW] = "compressed anew",
 	};
-	char now[DIGEST_TEXT_SIZE], was[DIGEST_TEXT_SIZE];
+	char now[DIGEST_TEXT_SIZE], was[DIGEST_TEXT_SIZE], maker[ENCODING_NAME_SIZE];
 
 	digest_format(&blob->digest, now);
 	digest_format(&came->digest, was);
 	if (blob->same)
-		output_notice(e->options->quiet, "layer %zu of %zu %s: identical, %s", n,
-			      count, now, how[blob->how]);
+		output_notice(e->options->quiet, "layer %zu of %zu %s: identical, %s%s",
+			      n, count, now, how[blob->how],
+			      blob->how == LAYER_BLOB_MADE
+				      ? encoding_name(&blob->maker, maker)
+				      : "");
 	else
 		output_notice(e->options->quiet, "layer %zu of %zu %s: %s, it came as %s",
 			      n, count, now, how[blob->how], was);
@@ -221,7 +227,7 @@ static int write_layers(struct export *e, size_t i, struct err *err)
 		else
 			rc = layer_blob_write(e->store, e->objects, diffid, came,
 					      &e->options->blobs, &e->dest, e->progress,
-					      &out->layers[k], err);
+					      &e->notes, &out->layers[k], err);
 		if (rc)
 			return err_wrap(err, "layer %zu of %zu", k + 1, o->config.count);
 		out->count = k + 1;
@@ -448,6 +454,7 @@ int image_export(struct store *store, const char *x, const char *destination,
 		rc = finish(&e, err);
 	if (rc)
 		return rc;
+	blob_notes_keep(&e.notes, store_path(store));
 	set_names(&e);
 	for (size_t i = 0; i < e.out.count; i++)
 		outgoing_release(&e.images[i]);

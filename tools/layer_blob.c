@@ -102,6 +102,7 @@ static int write_tar(struct store *store, struct objects *objects,
 		     const struct digest *diffid, int level, struct destination *dest,
 		     struct progress *progress, struct layer_blob *blob, struct err *err)
 {
+	bool again = blob->how == LAYER_BLOB_MADE;
 	struct meter m = {.progress = progress};
 	struct stream *packed = NULL;
 	int rc = meter_open(&m, store, objects, diffid, err);
@@ -109,7 +110,8 @@ static int write_tar(struct store *store, struct objects *objects,
 	if (!rc)
 		rc = bundle_writer_begin(dest->writer, err);
 	if (!rc)
-		rc = deflate_open(&m.base, blob->kind, level, 0, &packed, err);
+		rc = again ? deflate_open_as(&m.base, &blob->maker, 0, &packed, err)
+			   : deflate_open(&m.base, blob->kind, level, 0, &packed, err);
 	if (!rc)
 		rc = copy(packed, dest, blob, err);
 	stream_close(packed);
@@ -192,12 +194,34 @@ static int kind_it_came_in(struct store *store, const struct digest *diffid,
 	return rc == -ERR_NOTFOUND ? 0 : rc;
 }
 
+/* What comes out is a blob of the layer in any case. */
+static int write_again(struct store *store, struct objects *objects,
+		       const struct digest *diffid, const struct record_encoding *how,
+		       struct destination *dest, struct progress *progress,
+		       struct blob_notes *notes, struct layer_blob *blob, struct err *err)
+{
+	bool same;
+	int rc;
+
+	blob->how = LAYER_BLOB_MADE;
+	blob->maker = how->how;
+	rc = write_tar(store, objects, diffid, 0, dest, progress, blob, err);
+	if (rc)
+		return rc;
+	same = digest_equal(&blob->digest, &how->blob);
+	if (!same)
+		blob->how = LAYER_BLOB_ANEW;
+	return blob_notes_add(notes, how, same, err);
+}
+
 int layer_blob_write(struct store *store, struct objects *objects,
 		     const struct digest *diffid, const struct descriptor *came,
 		     const struct layer_blob_options *options, struct destination *dest,
-		     struct progress *progress, struct layer_blob *ret, struct err *err)
+		     struct progress *progress, struct blob_notes *notes,
+		     struct layer_blob *ret, struct err *err)
 {
 	struct layer_blob blob = {0};
+	struct record_encoding how;
 	enum inflate_kind kind;
 	uint64_t size;
 	int rc = kind_it_came_in(store, diffid, came, &kind, err);
@@ -212,6 +236,10 @@ int layer_blob_write(struct store *store, struct objects *objects,
 		   objects_size(objects, &came->digest, &size, NULL) == 0) {
 		blob.how = LAYER_BLOB_KEPT;
 		rc = write_kept(objects, diffid, &came->digest, dest, &blob, err);
+	} else if (blob.kind == INFLATE_GZIP && kind == INFLATE_GZIP && !options->level &&
+		   blob_maker_get(store, &came->digest, &how, NULL) == 0) {
+		rc = write_again(store, objects, diffid, &how, dest, progress, notes,
+				 &blob, err);
 	} else {
 		blob.how = LAYER_BLOB_ANEW;
 		rc = write_tar(store, objects, diffid, options->level, dest, progress,

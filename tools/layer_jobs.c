@@ -8,6 +8,7 @@
 #include "store/base/workers.h"
 #include "store/layer.h"
 #include "tools/blob_keeper.h"
+#include "tools/blob_sample.h"
 #include "tools/progress.h"
 
 struct run {
@@ -78,45 +79,75 @@ static bool keeps_blob(const struct run *run, const struct layer_job *job)
 	return run->jobs->keep_blobs && !digest_equal(&job->desc.digest, &job->diffid);
 }
 
-static int ingest(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
-		  struct err *err)
+/* The blob is kept, or at least enough of it to guess how it was made. */
+struct keeping {
+	struct blob_keeper keeper;
+	struct blob_sample sample;
+};
+
+static int keep_open(const struct run *run, const struct layer_job *job,
+		     struct keeping *k, struct stream **in, struct err *err)
 {
-	struct blob_keeper keeper = {0};
+	if (digest_equal(&job->desc.digest, &job->diffid))
+		return 0;
+	if (keeps_blob(run, job))
+		return blob_keeper_open(&k->keeper, run->session, *in, in, err);
+	return blob_sample_open(&k->sample, *in, in, err);
+}
+
+static int keep_finish(const struct run *run, const struct layer_job *job,
+		       struct keeping *k, struct err *err)
+{
+	if (digest_equal(&job->desc.digest, &job->diffid))
+		return 0;
+	if (keeps_blob(run, job))
+		return blob_keeper_finish(&k->keeper, run->session, &job->desc.digest,
+					  err);
+	return blob_sample_finish(&k->sample, run->session, &job->desc.digest, err);
+}
+
+static int ingest(struct run *run, const struct layer_job *job, struct stream *in,
+		  const char *name, uint32_t *ret_flags, struct err *err)
+{
 	struct layer_expect expect = {.blob = job->desc.digest,
 				      .blob_size = job->desc.size,
 				      .diffid = job->diffid};
 	struct reading reading = {.run = run};
-	char text[DIGEST_TEXT_SIZE], name[DIGEST_TEXT_SIZE + 64];
+	struct keeping keeping = {0};
 	struct layer layer;
+	int rc = keep_open(run, job, &keeping, &in, err);
+
+	if (!rc)
+		rc = layer_ingest(run->session, in, name, &expect, NULL, on_progress,
+				  &reading, &layer, err);
+	if (!rc) {
+		*ret_flags = layer.record.flags;
+		layer_release(&layer);
+		rc = keep_finish(run, job, &keeping, err);
+	}
+	blob_keeper_release(&keeping.keeper);
+	blob_sample_release(&keeping.sample);
+	return rc;
+}
+
+static int read_layer(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
+		      struct err *err)
+{
+	char text[DIGEST_TEXT_SIZE], name[DIGEST_TEXT_SIZE + 64];
 	struct stream *in;
-	int rc;
+	int rc = source_open_blob(run->source, &job->desc, &in, err);
 
 	snprintf(name, sizeof(name), "layer %zu of %zu %s", job->number, job->total,
 		 digest_format(&job->desc.digest, text));
-	rc = source_open_blob(run->source, &job->desc, &in, err);
 	if (rc == -ERR_NOTFOUND)
 		rc = source_lacks_part(err);
 	if (rc)
 		return err_wrap(err, "layer %zu of %zu", job->number, job->total);
-	if (job->known) {
-		rc = blob_keeper_known(run->session, in, &job->desc.digest,
-				       job->desc.size, &job->diffid, err);
-		return rc ? err_wrap(err, "%s", name) : 0;
-	}
-	if (keeps_blob(run, job))
-		rc = blob_keeper_open(&keeper, run->session, in, &in, err);
-	if (rc)
-		return rc;
-	rc = layer_ingest(run->session, in, name, &expect, NULL, on_progress, &reading,
-			  &layer, err);
-	if (!rc) {
-		*ret_flags = layer.record.flags;
-		layer_release(&layer);
-	}
-	if (!rc && keeps_blob(run, job))
-		rc = blob_keeper_finish(&keeper, run->session, &job->desc.digest, err);
-	blob_keeper_release(&keeper);
-	return rc;
+	if (!job->known)
+		return ingest(run, job, in, name, ret_flags, err);
+	rc = blob_keeper_known(run->session, in, &job->desc.digest, job->desc.size,
+			       &job->diffid, err);
+	return rc ? err_wrap(err, "%s", name) : 0;
 }
 
 /* ---- all of them ---- */
@@ -152,7 +183,7 @@ static void *work(void *arg)
 	while ((job = take(run))) {
 		struct err err = {0};
 		uint32_t flags = 0;
-		int rc = ingest(run, job, &flags, &err);
+		int rc = read_layer(run, job, &flags, &err);
 
 		done(run, rc, flags, &err);
 	}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Makes the compressed blobs of layers again, bit for bit, where the store knows how. What
+ * was only guessed is known once it was tried, and noted.
+ */
+#ifndef TOOLS_BLOB_MAKER_H
+#define TOOLS_BLOB_MAKER_H
+
+#include "store/record.h"
+#include "store/store.h"
+
+/* How BLOB may be made; ERR_NOTFOUND: nobody knows, or it was tried and came out wrong. */
+int blob_maker_get(struct store *store, const struct digest *blob,
+		   struct record_encoding *ret, struct err *err) MUST_CHECK;
+
+/* Results to be noted. */
+struct blob_notes {
+	struct record_encoding *items;
+	size_t count;
+};
+
+int blob_notes_add(struct blob_notes *notes, const struct record_encoding *tried,
+		   bool same, struct err *err) MUST_CHECK;
+
+/* Commits them to the store at PATH. Left out where that may not be written: they are not
+ * needed, only found again. */
+void blob_notes_keep(struct blob_notes *notes, const char *path);
+void blob_notes_release(struct blob_notes *notes);
+
+#define auto_blob_notes __attribute__((cleanup(blob_notes_release)))
+
+/* Tries all that is guessed, without writing anything but the notes. */
+int blob_maker_prove(struct store *store, bool quiet, struct err *err) MUST_CHECK;
+
+#endif
