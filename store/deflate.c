@@ -132,33 +132,43 @@ static int wait_for(struct deflate *d, struct piece *p, struct err *err)
 	return p->r < 0 ? err_copy(err, &p->err) : 0;
 }
 
+/* The oldest piece that has bytes left; NULL at the end. */
+static int oldest(struct deflate *d, struct piece **ret, struct err *err)
+{
+	int r;
+
+	for (*ret = NULL;; d->taken++) {
+		struct piece *p = &d->pieces[d->taken % d->count];
+
+		r = fill(d, err);
+		if (r < 0 || d->filled == d->taken)
+			return r;
+		r = wait_for(d, p, err);
+		if (r == 0 && d->given == p->packed_len) {
+			d->given = 0; /* also one that the encoder still has for itself */
+			continue;
+		}
+		*ret = p;
+		return r;
+	}
+}
+
 static int read_deflate(struct stream *s, void *data, size_t cap, size_t *ret_len,
 			struct err *err)
 {
 	struct deflate *d = (struct deflate *)s;
 	struct piece *p;
 	size_t left;
-	int r = fill(d, err);
+	int r = oldest(d, &p, err);
 
 	if (r < 0)
 		return r;
-	if (d->filled == d->taken) {
-		*ret_len = 0;
-		return 0;
-	}
-	p = &d->pieces[d->taken % d->count];
-	r = wait_for(d, p, err);
-	if (r < 0)
-		return r;
-	left = p->packed_len - d->given;
+	left = p ? p->packed_len - d->given : 0;
 	if (left > cap)
 		left = cap;
-	memcpy(data, p->packed + d->given, left);
+	if (left)
+		memcpy(data, p->packed + d->given, left);
 	d->given += left;
-	if (d->given == p->packed_len) {
-		d->given = 0;
-		d->taken++;
-	}
 	*ret_len = left;
 	return 0;
 }
@@ -293,37 +303,42 @@ int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned 
 	return open_plan(in, &plan, NULL, threads, ret, err);
 }
 
+/* How each maker cuts its input, and what it can be told. */
+static const struct maker {
+	size_t unit, before;
+	bool serial;
+	int (*make)(const struct deflate_plan *plan, struct deflate_encoder **ret,
+		    struct err *err);
+	uint32_t level_min, level_max, variant_min, variant_max;
+} makers[] = {
+	[ENCODING_ZLIB] = {1u << 20, 0, true, deflate_zlib_new, 1, 9, 1, 9},
+	[ENCODING_PIGZ] = {128u << 10, 32u << 10, false, deflate_pigz_new, 1, 9, 0, 1},
+	[ENCODING_GO] = {1u << 20, 0, true, deflate_go_new, 4, 9, 0, 0},
+	[ENCODING_PGZIP] = {1u << 20, 16u << 10, false, deflate_pgzip_new, 5, 5, 0, 1},
+};
+
+static bool is_known(const struct encoding *e)
+{
+	const struct maker *m = &makers[e->maker < ARRAY_LEN(makers) ? e->maker : 0];
+
+	return m->make && e->level >= m->level_min && e->level <= m->level_max &&
+	       e->variant >= m->variant_min && e->variant <= m->variant_max &&
+	       e->header_len <= ENCODING_HEADER_MAX;
+}
+
 int deflate_open_as(struct stream *in, const struct encoding *encoding, unsigned threads,
 		    struct stream **ret, struct err *err)
 {
-	struct deflate_plan plan = {.level = encoding->level,
-				    .variant = encoding->variant};
+	const struct maker *m =
+		&makers[encoding->maker < ARRAY_LEN(makers) ? encoding->maker : 0];
+	const struct deflate_plan plan = {
+		m->unit,          m->before, m->serial, m->make, (int)encoding->level,
+		encoding->variant};
 
-	switch (encoding->maker) {
-	case ENCODING_ZLIB:
-		plan.unit = DEFLATE_UNIT_GZIP;
-		plan.serial = true;
-		plan.make = deflate_zlib_new;
-		break;
-	case ENCODING_PIGZ:
-		plan.unit = DEFLATE_UNIT_PIGZ;
-		plan.before = 32u << 10;
-		plan.make = deflate_pigz_new;
-		break;
-	case ENCODING_GO:
-		plan.unit = DEFLATE_UNIT_GZIP;
-		plan.serial = true;
-		plan.make = deflate_go_new;
-		break;
-	case ENCODING_PGZIP:
-		plan.unit = DEFLATE_UNIT_PGZIP;
-		plan.before = 16u << 10;
-		plan.make = deflate_pgzip_new;
-		break;
-	default:
+	if (!is_known(encoding)) {
 		stream_close(in);
-		return err_set(err, ERR_INVALID, "unknown encoder %d",
-			       (int)encoding->maker);
+		return err_set(err, ERR_INVALID, "no encoder %u is known at level %u",
+			       encoding->maker, encoding->level);
 	}
 	return open_plan(in, &plan, encoding, threads, ret, err);
 }

@@ -55,9 +55,6 @@ int deflate_go_new(const struct deflate_plan *plan, struct deflate_encoder **ret
 int deflate_pgzip_new(const struct deflate_plan *plan, struct deflate_encoder **ret,
 		      struct err *err) MUST_CHECK;
 
-#define DEFLATE_UNIT_PGZIP (1u << 20)
-#define DEFLATE_UNIT_PIGZ  (128u << 10)
-
 #define DEFLATE_GZIP_MAX 12
 #define DEFLATE_ZSTD_MAX 19
 

@@ -13,7 +13,7 @@
 #define PLAIN_BELOW  128 /* and one below this only gets codes for its bytes */
 #define FIXED_BELOW  250 /* with so few tokens the fixed table may be the smallest */
 #define HEADER_GUESS (70 * 8)
-#define PGZIP_OLD    1 /* before version 1.15.10 of the compressor */
+#define PGZIP_OLD    1 /* version 1.15.0 to 1.15.9 of the compressor */
 #define PENALTY_LOG  7 /* a new table is thought to cost 1/128 more than it does */
 
 struct pgzip {
@@ -24,6 +24,7 @@ struct pgzip {
 	struct deflate_symbol no_distance[DEFLATE_BLOCK_DISTANCES];
 	uint64_t header; /* bits of its header; 0: the block it was for is at its end */
 	bool bytes_only; /* it has no lengths and distances */
+	size_t unit; /* bytes of a piece */
 	struct deflate_bits bits;
 	struct pgzip_match match;
 	uint32_t tokens[BLOCK + 2];
@@ -326,7 +327,7 @@ static int encode(struct deflate_encoder *e, const struct deflate_piece *piece,
 	}
 	flush(g);
 	if (piece->last) {
-		if (piece->len == DEFLATE_UNIT_PGZIP)
+		if (piece->len == g->unit)
 			flush(g); /* an empty piece follows a whole one */
 		deflate_bits_put(&g->bits, 1 | 1 << 1, 3 + 7);
 		deflate_bits_align(&g->bits);
@@ -351,6 +352,7 @@ int deflate_pgzip_new(const struct deflate_plan *plan, struct deflate_encoder **
 		return err_nomem(err);
 	g->base = (struct deflate_encoder){bound, encode, free_pgzip};
 	g->block.tokens = g->tokens;
+	g->unit = plan->unit;
 	g->no_distance[0].len = 1;
 	g->match.skip = plan->variant == PGZIP_OLD ? 0 : 2;
 	deflate_table_fixed(&g->fixed);

@@ -13,7 +13,7 @@ enum encoding_maker {
 	ENCODING_PIGZ = 2,  /* pigz; variant 1: --independent */
 	ENCODING_GO = 3,    /* Go's compress/flate, levels 4 to 9 */
 	ENCODING_PGZIP = 4, /* github.com/klauspost/pgzip at level 5, its default;
-			     variant 1: before 1.15.10 of its compressor */
+			     variant 1: 1.15.0 to 1.15.9 of its compressor */
 };
 
 /* Longer ones (a name, a comment, extra fields) are not looked at. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/layer.h"
+#include "tools/blob_maker.h"
 #include "tools/chain_check.h"
 #include "tools/image_record.h"
 #include "tools/layer_jobs.h"
@@ -340,6 +341,60 @@ static int add_target_records(struct import *im, struct target *t, struct err *e
 	return rc ? rc : add_name(im, t, err);
 }
 
+/* ---- blobs that export is to give as they came ---- */
+
+/* Lists those of an image that neither are kept nor can be made again. */
+static int add_lost(const struct import *im, struct catalog_txn *t,
+		    const struct image *image, struct layer_jobs *jobs, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < image->manifest.count && !rc; i++) {
+		struct layer_job job = {image->manifest.items[i],
+					image->config.diffids[i], i + 1,
+					image->manifest.count, true};
+		struct record_encoding how = {0};
+
+		rc = catalog_encoding_get(t, &job.desc.digest, &how, err);
+		if (rc && rc != -ERR_NOTFOUND)
+			return rc;
+		rc = 0;
+		if (how.state != ENCODING_PROVED &&
+		    !digest_equal(&job.desc.digest, &job.diffid) &&
+		    !session_has_object(im->session, &job.desc.digest))
+			rc = layer_jobs_add(jobs, &job, err);
+	}
+	return rc;
+}
+
+static int list_lost(const struct import *im, struct store *store,
+		     struct layer_jobs *jobs, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	int rc = catalog_begin(store_catalog(store), false, &t, err);
+
+	for (size_t i = 0; i < im->count && !rc; i++)
+		for (size_t k = 0; k < im->targets[i].set.count && !rc; k++)
+			rc = add_lost(im, t, &im->targets[i].set.images[k], jobs, err);
+	return rc;
+}
+
+/* The images are in the store already. */
+static int match_blobs(struct import *im, struct store *store, struct err *err)
+{
+	auto_layer_jobs struct layer_jobs jobs = {.keep_blobs = true};
+	bool quiet = im->options->quiet;
+	int rc = blob_maker_prove(store, quiet, err);
+
+	if (!rc)
+		rc = session_begin(store, NULL, &im->session, err);
+	if (!rc)
+		rc = list_lost(im, store, &jobs, err);
+	if (!rc)
+		rc = layer_jobs_run(&jobs, im->session, im->source, "keep", quiet, err);
+	return rc ? rc : session_commit(steal_ptr(&im->session), err);
+}
+
 int image_import(struct store *store, struct source *source,
 		 const struct image_import_options *options, struct imports *ret,
 		 struct err *err)
@@ -359,6 +414,8 @@ int image_import(struct store *store, struct source *source,
 		rc = add_target_records(&im, &im.targets[i], err);
 	if (!rc)
 		rc = session_commit(steal_ptr(&im.session), err);
+	if (!rc && options->match_blobs)
+		rc = match_blobs(&im, store, err);
 	return rc ? rc : report(&im, ret, err);
 }
 

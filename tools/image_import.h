@@ -12,7 +12,8 @@ struct image_import_options {
 	const char *name; /* as the user wrote it; NULL: the source's own */
 	const struct platform *platform; /* NULL: this machine's */
 	bool all_platforms;
-	bool keep_blobs; /* the compressed bytes of layers are stored too */
+	bool keep_blobs;  /* the compressed bytes of layers are stored too */
+	bool match_blobs; /* only of those that cannot be made again, which is tried */
 	bool quiet;
 };
 
