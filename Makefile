@@ -106,7 +106,7 @@ BUILD_PACKAGES := gcc libc6-dev make pkg-config scdoc fuse3 libfuse3-dev liblmdb
 	libarchive-dev libdeflate-dev libisal-dev libjansson-dev libzstd-dev libssl-dev libxxhash-dev \
 	zlib1g-dev
 DEMO_PACKAGES := debootstrap umoci
-TEST_PACKAGES := libcmocka-dev perl python3 umoci skopeo jq erofs-utils attr acl rsync \
+TEST_PACKAGES := libcmocka-dev perl python3 umoci skopeo jq pigz erofs-utils attr acl rsync \
 	zstd xz-utils bzip2 strace util-linux mount procps e2fsprogs git busybox-static \
 	libnfs-dev iproute2
 CORPORA_PACKAGES := buildah skopeo umoci debootstrap jq python3 zstd \

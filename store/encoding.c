@@ -11,8 +11,15 @@
 
 /* Bytes that must have come out the same for a guess: encoders part in their first table, but
  * what they store is the same. */
-#define ENOUGH    256
-#define PLAIN_MAX (512u << 10) /* what the sample is taken apart to */
+#define ENOUGH       256
+#define CHANCE       16          /* bytes that other encoders agree in for no reason */
+#define SURE_PERCENT 85          /* of what was made: the last block is never the same */
+#define BLOCK_MAX    (40u << 10) /* less than this may be a single block */
+#define PLAIN_MAX \
+	(384u << 10) /* what the sample is taken apart to: three pieces of pigz */
+#define READ_SIZE (64u << 10)
+
+#define PGZIP_TIME 0x886e0900u /* what the year 1 becomes in 32 bits */
 
 #define FLAG_HCRC    0x02
 #define FLAG_EXTRA   0x04
@@ -80,7 +87,7 @@ static int take_apart(struct sample *s, struct err *err)
 {
 	auto_stream struct stream *packed = NULL, *plain = NULL;
 	enum inflate_kind kind;
-	uint8_t chunk[64u << 10];
+	uint8_t chunk[READ_SIZE];
 	size_t len;
 	int rc = stream_from_bytes(s->bytes, s->len, &packed, err);
 
@@ -95,29 +102,38 @@ static int take_apart(struct sample *s, struct err *err)
 	return rc == -ERR_NOMEM ? rc : 0;
 }
 
-/* How many bytes of the blob come out the same. What is encoded ends earlier than the plain
- * bytes went on, so the last block, which the encoder had to end there, says nothing. */
-static int common_bytes(const struct sample *s, const struct encoding *e, size_t *ret,
-			bool *ret_all, struct err *err)
+struct trial {
+	size_t common; /* bytes that come out as in the blob */
+	size_t made;   /* of so many */
+	bool all;      /* and this is the whole blob */
+};
+
+/* What is encoded ends earlier than the blob goes on, so the last block, which the encoder
+ * has to end there, says nothing. */
+static int try_encoding(const struct sample *s, const struct encoding *e,
+			struct trial *ret, struct err *err)
 {
 	auto_stream struct stream *plain = NULL, *packed = NULL;
 	uint8_t chunk[16u << 10];
-	size_t at = 0, len, n = 0;
+	size_t len = 1;
 	int rc = stream_from_bytes(s->plain.data, s->plain.len, &plain, err);
 
+	*ret = (struct trial){0};
 	if (!rc)
 		rc = deflate_open_as(steal_ptr(&plain), e, 1, &packed, err);
-	while (!rc) {
+	while (!rc && len) {
+		bool same = ret->common == ret->made;
+
 		rc = packed->read(packed, chunk, sizeof(chunk), &len, err);
-		if (rc || !len)
+		if (rc)
 			break;
-		for (n = 0; n < len && at < s->len && chunk[n] == s->bytes[at]; n++)
-			at++;
-		if (n < len)
-			break;
+		for (size_t n = 0; same && n < len && ret->common < s->len; n++) {
+			same = chunk[n] == s->bytes[ret->common];
+			ret->common += same;
+		}
+		ret->made += len;
 	}
-	*ret = at;
-	*ret_all = !rc && !len && at == s->len && s->whole;
+	ret->all = s->whole && ret->common == s->len && ret->made == s->len;
 	return rc;
 }
 
@@ -126,65 +142,104 @@ static int common_bytes(const struct sample *s, const struct encoding *e, size_t
 struct candidate {
 	enum encoding_maker maker;
 	uint8_t level, variant;
+	bool stop; /* what fits so far is not tried against the next ones */
 };
 
 /* XFL says something about the level where it is set. */
 static bool fits_header(const struct candidate *c, const uint8_t *header)
 {
-	static const uint8_t of_go[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff};
 	uint8_t hint = header[8];
+	uint32_t time = get_le32(header + 4);
+	bool of_go = header[3] == 0 && header[9] == 0xff && time == 0;
 
 	if (c->maker == ENCODING_PGZIP)
-		return header[3] == 0 && hint == 0 && header[9] == 0xff;
-	if (c->maker == ENCODING_GO &&
-	    (header[9] != 0xff || hint != (c->level == 9 ? 2 : 0)))
-		return false;
-	/* Most of what has this header is Go's: look at its default first, not at all. */
-	if (c->maker == ENCODING_PIGZ && memcmp(header, of_go, sizeof(of_go)) == 0)
+		return hint == 0 && header[9] == 0xff && (of_go || time == PGZIP_TIME);
+	if (c->maker == ENCODING_GO)
+		return of_go && hint == (c->level == 9 ? 2 : 0);
+	/* Of others only Java writes what Go does, by zlib as it comes. */
+	if (of_go && (c->maker == ENCODING_PIGZ || c->variant != 8))
 		return false;
 	return hint == 0 || (hint == 2 && c->level == 9) || (hint == 4 && c->level <= 2);
 }
 
+/* Most frequent first. What differs only after a while is tried in a row. */
 static const struct candidate candidates[] = {
-	{ENCODING_PGZIP, 5, 0}, {ENCODING_PGZIP, 5, 1}, {ENCODING_GO, 6, 0},
-	{ENCODING_ZLIB, 6, 8},  {ENCODING_PIGZ, 6, 0},  {ENCODING_ZLIB, 9, 8},
-	{ENCODING_PIGZ, 9, 0},  {ENCODING_ZLIB, 1, 8},  {ENCODING_PIGZ, 1, 0},
-	{ENCODING_GO, 9, 0},    {ENCODING_ZLIB, 6, 9},  {ENCODING_ZLIB, 9, 9},
-	{ENCODING_ZLIB, 1, 9},  {ENCODING_ZLIB, 5, 8},  {ENCODING_ZLIB, 4, 8},
-	{ENCODING_ZLIB, 3, 8},  {ENCODING_ZLIB, 2, 8},  {ENCODING_ZLIB, 7, 8},
-	{ENCODING_ZLIB, 8, 8},  {ENCODING_PIGZ, 5, 0},  {ENCODING_PIGZ, 4, 0},
-	{ENCODING_PIGZ, 3, 0},  {ENCODING_PIGZ, 2, 0},  {ENCODING_PIGZ, 7, 0},
-	{ENCODING_PIGZ, 8, 0},  {ENCODING_PIGZ, 6, 1},  {ENCODING_PIGZ, 9, 1},
-	{ENCODING_PIGZ, 1, 1},  {ENCODING_GO, 5, 0},    {ENCODING_GO, 4, 0},
-	{ENCODING_GO, 7, 0},    {ENCODING_GO, 8, 0},
+	{ENCODING_PGZIP, 5, 0, false}, {ENCODING_PGZIP, 5, 1, true},
+	{ENCODING_GO, 6, 0, true},     {ENCODING_ZLIB, 6, 8, false},
+	{ENCODING_PIGZ, 6, 0, false},  {ENCODING_PIGZ, 6, 1, true},
+	{ENCODING_ZLIB, 9, 8, false},  {ENCODING_PIGZ, 9, 0, false},
+	{ENCODING_PIGZ, 9, 1, true},   {ENCODING_ZLIB, 1, 8, false},
+	{ENCODING_PIGZ, 1, 0, false},  {ENCODING_PIGZ, 1, 1, true},
+	{ENCODING_GO, 9, 0, true},     {ENCODING_ZLIB, 6, 9, true},
+	{ENCODING_ZLIB, 9, 9, true},   {ENCODING_ZLIB, 1, 9, true},
+	{ENCODING_ZLIB, 5, 8, false},  {ENCODING_PIGZ, 5, 0, true},
+	{ENCODING_ZLIB, 4, 8, false},  {ENCODING_PIGZ, 4, 0, true},
+	{ENCODING_ZLIB, 3, 8, false},  {ENCODING_PIGZ, 3, 0, true},
+	{ENCODING_ZLIB, 2, 8, false},  {ENCODING_PIGZ, 2, 0, true},
+	{ENCODING_ZLIB, 7, 8, false},  {ENCODING_PIGZ, 7, 0, true},
+	{ENCODING_ZLIB, 8, 8, false},  {ENCODING_PIGZ, 8, 0, true},
+	{ENCODING_GO, 5, 0, true},     {ENCODING_GO, 4, 0, true},
+	{ENCODING_GO, 7, 0, true},     {ENCODING_GO, 8, 0, true},
 };
 
-static int try_all(const struct sample *s, struct encoding *e, struct encoding *best,
+struct search {
+	const struct sample *sample;
+	struct encoding *e; /* with the header */
+	struct encoding first, best;
+	struct trial found; /* with BEST */
+	size_t first_made;
+};
+
+static bool is_good(const struct trial *t)
+{
+	return t->all ||
+	       (t->common >= ENOUGH && t->common >= t->made / 100 * SURE_PERCENT);
+}
+
+static int try_candidate(struct search *h, const struct candidate *c, struct err *err)
+{
+	struct trial trial;
+	int rc;
+
+	h->e->maker = c->maker;
+	h->e->level = c->level;
+	h->e->variant = c->variant;
+	rc = try_encoding(h->sample, h->e, &trial, err);
+	if (rc)
+		return rc;
+	if (!h->first.maker) {
+		h->first = *h->e;
+		h->first_made = trial.made;
+	}
+	if (trial.common > h->found.common + CHANCE || (trial.all && !h->found.all)) {
+		h->found = trial;
+		h->best = *h->e;
+	}
+	return 0;
+}
+
+/* The one that went furthest of those that the header allows. */
+static int try_all(const struct sample *s, struct encoding *e, struct encoding *ret,
 		   bool *ret_sure, struct err *err)
 {
-	size_t most = ENOUGH - 1;
-	int rc = 0;
+	struct search h = {.sample = s, .e = e};
 
-	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]) && !rc; i++) {
+	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
 		const struct candidate *c = &candidates[i];
-		size_t common;
-		bool all;
+		int rc = fits_header(c, e->header) ? try_candidate(&h, c, err) : 0;
 
-		if (!fits_header(c, e->header))
-			continue;
-		e->maker = c->maker;
-		e->level = c->level;
-		e->variant = c->variant;
-		rc = common_bytes(s, e, &common, &all, err);
-		if (!rc && (all || common > most)) {
-			most = common;
-			*best = *e;
-			*ret_sure = all;
-		}
-		if (!rc && (all || common + common / 4 > s->len))
+		if (rc)
+			return rc;
+		if (c->stop && is_good(&h.found))
 			break;
 	}
-	return rc;
+	*ret_sure = h.found.all;
+	if (h.found.all || h.found.common >= ENOUGH)
+		*ret = h.best;
+	else if (h.first.maker && h.first_made < BLOCK_MAX &&
+		 s->plain.len + READ_SIZE > PLAIN_MAX)
+		*ret = h.first; /* one block, which nobody ended so early */
+	return 0;
 }
 
 int encoding_guess(const uint8_t *bytes, size_t len, bool whole, struct encoding *ret,

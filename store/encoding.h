@@ -32,8 +32,8 @@ struct encoding {
 /* "pgzip", "zlib -9": for people. NAME has room for ENCODING_NAME_SIZE. Returns NAME. */
 const char *encoding_name(const struct encoding *e, char *name);
 
-/* The first bytes of a blob, to guess by. More cost time and tell hardly more. */
-#define ENCODING_SAMPLE (96u << 10)
+/* The first bytes of a blob, to guess by: more than a piece of pigz, even of noise. */
+#define ENCODING_SAMPLE (320u << 10)
 
 /* Guesses the encoder of a blob that starts with these LEN bytes, by encoding what is in
  * them again in all ways that the header allows. WHOLE: they are all of it. *RET->maker is 0

@@ -21,8 +21,8 @@ struct blob_notes {
 int blob_notes_add(struct blob_notes *notes, const struct record_encoding *tried,
 		   bool same, struct err *err) MUST_CHECK;
 
-/* Commits them to the store at PATH. Left out where that may not be written: they are not
- * needed, only found again. */
+/* Commits them to the store at PATH, which this process has not open for reading. Left out
+ * where it may not be written: they are not needed, only found again. */
 void blob_notes_keep(struct blob_notes *notes, const char *path);
 void blob_notes_release(struct blob_notes *notes);
 

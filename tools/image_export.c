@@ -30,7 +30,6 @@ struct export
 	struct digest index; /* of the name; zero: none */
 	struct outgoing *images;
 	struct exports out;
-	struct blob_notes notes;
 };
 
 static void outgoing_release(struct outgoing *o)
@@ -46,6 +45,7 @@ void exports_release(struct exports *list)
 	for (size_t i = 0; i < list->count; i++)
 		free(list->items[i].layers);
 	free(list->items);
+	blob_notes_release(&list->notes);
 	*list = (struct exports){0};
 }
 
@@ -55,7 +55,6 @@ static void export_release(struct export *e)
 		outgoing_release(&e->images[i]);
 	free(e->images);
 	exports_release(&e->out);
-	blob_notes_release(&e->notes);
 	progress_end(e->progress);
 	destination_release(&e->dest);
 	objects_free(e->objects);
@@ -227,7 +226,7 @@ static int write_layers(struct export *e, size_t i, struct err *err)
 		else
 			rc = layer_blob_write(e->store, e->objects, diffid, came,
 					      &e->options->blobs, &e->dest, e->progress,
-					      &e->notes, &out->layers[k], err);
+					      &e->out.notes, &out->layers[k], err);
 		if (rc)
 			return err_wrap(err, "layer %zu of %zu", k + 1, o->config.count);
 		out->count = k + 1;
@@ -454,7 +453,6 @@ int image_export(struct store *store, const char *x, const char *destination,
 		rc = finish(&e, err);
 	if (rc)
 		return rc;
-	blob_notes_keep(&e.notes, store_path(store));
 	set_names(&e);
 	for (size_t i = 0; i < e.out.count; i++)
 		outgoing_release(&e.images[i]);

@@ -257,12 +257,18 @@ static int check_layer(const struct import *im, struct catalog_txn *t,
 					       : check_unread(im->source, d, &layer, err);
 }
 
-/* Whether the compressed bytes are wanted and not there. */
-static bool lacks_blob(const struct import *im, const struct layer_job *job)
+/* Whether the compressed bytes are wanted and not there; or at least a look at them. */
+static bool lacks_blob(const struct import *im, struct catalog_txn *t,
+		       const struct layer_job *job)
 {
-	return im->options->keep_blobs &&
-	       !digest_equal(&job->desc.digest, &job->diffid) &&
-	       !session_has_object(im->session, &job->desc.digest);
+	struct record_encoding how;
+
+	if (digest_equal(&job->desc.digest, &job->diffid) ||
+	    session_has_object(im->session, &job->desc.digest))
+		return false;
+	return im->options->keep_blobs ||
+	       (im->options->match_blobs &&
+		catalog_encoding_get(t, &job->desc.digest, &how, NULL) != 0);
 }
 
 /* Lists the layers of one image that the store does not have. */
@@ -280,7 +286,7 @@ static int add_missing(const struct import *im, struct catalog_txn *t,
 
 		if (rc)
 			return err_wrap(err, "layer %zu of %zu", i + 1, count);
-		if (!job.known || lacks_blob(im, &job))
+		if (!job.known || lacks_blob(im, t, &job))
 			rc = layer_jobs_add(jobs, &job, err);
 		if (rc)
 			return rc;

@@ -145,8 +145,11 @@ static int read_layer(struct run *run, const struct layer_job *job, uint32_t *re
 		return err_wrap(err, "layer %zu of %zu", job->number, job->total);
 	if (!job->known)
 		return ingest(run, job, in, name, ret_flags, err);
-	rc = blob_keeper_known(run->session, in, &job->desc.digest, job->desc.size,
-			       &job->diffid, err);
+	rc = run->jobs->keep_blobs
+		     ? blob_keeper_known(run->session, in, &job->desc.digest,
+					 job->desc.size, &job->diffid, err)
+		     : blob_sample_known(run->session, in, &job->desc.digest,
+					 job->desc.size, &job->diffid, err);
 	return rc ? err_wrap(err, "%s", name) : 0;
 }
 
