@@ -14,7 +14,7 @@
 #define ENOUGH       256
 #define CHANCE       16          /* bytes that other encoders agree in for no reason */
 #define SURE_PERCENT 85          /* of what was made: the last block is never the same */
-#define BLOCK_MAX    (40u << 10) /* less than this may be a single block */
+#define BLOCK_MAX    (64u << 10) /* less than this may be a single block */
 #define PLAIN_MAX \
 	(384u << 10) /* what the sample is taken apart to: three pieces of pigz */
 #define READ_SIZE (64u << 10)

