@@ -17,8 +17,12 @@ enum table {
 };
 
 static const char *const table_names[] = {
-	[LAYERS] = "layer", [CHAINS] = "chain", [BLOBS] = "blob",
-	[IMAGES] = "image", [REFS] = "name",    [KEYS] = "key",
+	[LAYERS] = "layer",
+	[CHAINS] = "chain",
+	[BLOBS] = "blob",
+	[IMAGES] = "image",
+	[REFS] = "name",
+	[KEYS] = "key",
 	[ENCODINGS] = "encoding of blob",
 };
 
@@ -121,38 +125,34 @@ static int mark_of(const struct record_item *item, uint64_t *ret, struct err *er
 	return r;
 }
 
+static bool place(enum table table, const struct digest *key, enum table *ret,
+		  struct digest *ret_key)
+{
+	*ret = table;
+	*ret_key = *key;
+	return true;
+}
+
 /* Which table, and under which key. False: another kind of item. */
 static bool place_of(const struct record_item *item, enum table *ret, struct digest *key)
 {
 	switch (item->type) {
 	case RECORD_LAYER:
-		*ret = LAYERS;
-		*key = item->layer.diffid;
-		return true;
+		return place(LAYERS, &item->layer.diffid, ret, key);
 	case RECORD_CHAIN:
-		*ret = CHAINS;
-		*key = item->chain.chainid;
-		return true;
+		return place(CHAINS, &item->chain.chainid, ret, key);
 	case RECORD_BLOB:
-		*ret = BLOBS;
-		*key = item->blob.blob;
-		return true;
+		return place(BLOBS, &item->blob.blob, ret, key);
 	case RECORD_IMAGE:
-		*ret = IMAGES;
-		*key = item->image.manifest;
-		return true;
+		return place(IMAGES, &item->image.manifest, ret, key);
 	case RECORD_REF:
 		*ret = REFS;
 		digest_of(item->ref.name, strlen(item->ref.name), key);
 		return true;
 	case RECORD_KEY:
-		*ret = KEYS;
-		*key = item->key.key;
-		return true;
+		return place(KEYS, &item->key.key, ret, key);
 	case RECORD_ENCODING:
-		*ret = ENCODINGS;
-		*key = item->encoding.blob;
-		return true;
+		return place(ENCODINGS, &item->encoding.blob, ret, key);
 	default:
 		return false;
 	}
@@ -384,33 +384,6 @@ int check_state_read(struct check_state *st, struct journal *j, uint64_t until,
 	int r = journal_replay(j, st->end, st->seq, on_record, &reading, &end, &seq, err);
 
 	check_ranges_settle(&st->ranges);
-	return r;
-}
-
-static int add_range(void *arg, const struct record_item *item, struct err *err)
-{
-	if (item->type == RECORD_PACK_GONE)
-		check_ranges_remove(arg, item->pack_gone.pack);
-	if (item->type != RECORD_PACK)
-		return 0;
-	return check_ranges_add(arg, item->pack.pack, item->pack.from, item->pack.to,
-				err);
-}
-
-static int add_ranges(void *arg, uint64_t seq, const uint8_t *items, size_t len,
-		      uint64_t end, struct err *err)
-{
-	(void)seq;
-	(void)end;
-	return record_decode(items, len, add_range, arg, err);
-}
-
-int check_state_committed(struct journal *j, struct check_ranges *ret, struct err *err)
-{
-	uint64_t end, seq;
-	int r = journal_replay(j, journal_start(), 0, add_ranges, ret, &end, &seq, err);
-
-	check_ranges_settle(ret);
 	return r;
 }
 

@@ -24,7 +24,7 @@ struct pgzip {
 	struct deflate_symbol no_distance[DEFLATE_BLOCK_DISTANCES];
 	uint64_t header; /* bits of its header; 0: the block it was for is at its end */
 	bool bytes_only; /* it has no lengths and distances */
-	size_t unit; /* bytes of a piece */
+	size_t unit;     /* bytes of a piece */
 	struct deflate_bits bits;
 	struct pgzip_match match;
 	uint32_t tokens[BLOCK + 2];

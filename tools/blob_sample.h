@@ -14,7 +14,7 @@ struct blob_sample {
 	struct stream *in;
 	uint8_t *bytes;
 	size_t len;
-	bool whole; /* the end was read, and all of it is here */
+	bool whole;            /* the end was read, and all of it is here */
 	struct hasher *hasher; /* of all that was read; NULL: not asked for */
 };
 
