@@ -48,7 +48,7 @@ help:
 	@echo '  make check          build and run the whole test suite (needs root for mounts)'
 	@echo '  make all            build $(O)/layercache'
 	@echo '  make check-san      the unit and system tests with ASan and UBSan'
-	@echo '  make check-corpora  import four sets of real images and compare with umoci'
+	@echo '  make check-corpora  import four sets of real images, compare with umoci, load into podman, docker'
 	@echo '  make fresh          demo and check inside new Debian 12 and 13 roots'
 	@echo '  make crash          kill -9 campaign (ROUNDS=200)'
 	@echo '  make fuzz           replay the fuzz corpora; explore: CC=clang SAN=fuzzer,address'
@@ -109,7 +109,9 @@ DEMO_PACKAGES := debootstrap umoci
 TEST_PACKAGES := libcmocka-dev perl python3 umoci skopeo jq pigz erofs-utils attr acl rsync \
 	zstd xz-utils bzip2 strace util-linux mount procps e2fsprogs git busybox-static \
 	libnfs-dev iproute2
-CORPORA_PACKAGES := buildah skopeo umoci debootstrap jq python3 zstd \
+# In Debian 13 the docker command is a package of its own.
+CORPORA_PACKAGES = buildah skopeo umoci debootstrap jq python3 zstd podman docker.io \
+	$(if $(shell apt-cache show docker-cli 2>/dev/null),docker-cli) \
 	$(if $(shell command -v npm),,npm)
 LINT_PACKAGES := git clang-format shellcheck codespell universal-ctags pmccabe
 
@@ -144,7 +146,7 @@ check-san: deps
 check-corpora:
 	@$(INSTALL) $(BUILD_PACKAGES) perl $(CORPORA_PACKAGES)
 	$(SUBMAKE) all
-	@$(PROVE) -v tests/corpora/check.sh
+	@$(PROVE) -v tests/corpora/check.sh tests/corpora/clients.sh
 
 fuzz: deps
 	$(SUBMAKE) fuzzers
