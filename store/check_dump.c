@@ -150,6 +150,13 @@ static int on_encoding(void *arg, const struct record_encoding *encoding, struct
 	return put(arg, &item, err);
 }
 
+static int on_artifact(void *arg, const struct record_artifact *artifact, struct err *err)
+{
+	const struct record_item item = {.type = RECORD_ARTIFACT, .artifact = *artifact};
+
+	return put(arg, &item, err);
+}
+
 int check_dump_packs(const struct check_ranges *ranges, struct buf *out, struct err *err)
 {
 	int r = 0;
@@ -195,7 +202,9 @@ static int put_all(struct dump *d, struct err *err)
 		r = catalog_ref_each(d->txn, NULL, on_ref, d, err);
 	if (r == 0)
 		r = catalog_key_each(d->txn, NULL, on_key, d, err);
-	return r < 0 ? r : catalog_encoding_each(d->txn, NULL, on_encoding, d, err);
+	if (r == 0)
+		r = catalog_encoding_each(d->txn, NULL, on_encoding, d, err);
+	return r < 0 ? r : catalog_artifact_each(d->txn, NULL, on_artifact, d, err);
 }
 
 /* Numbers that were given once are not given again, whatever had them. */

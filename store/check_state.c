@@ -14,6 +14,7 @@ enum table {
 	REFS,
 	KEYS,
 	ENCODINGS,
+	ARTIFACTS,
 };
 
 static const char *const table_names[] = {
@@ -24,7 +25,11 @@ static const char *const table_names[] = {
 	[REFS] = "name",
 	[KEYS] = "key",
 	[ENCODINGS] = "encoding of blob",
+	[ARTIFACTS] = "artifact",
 };
+
+_Static_assert(ARRAY_LEN(table_names) == ARRAY_LEN(((struct check_state *)NULL)->rows),
+	       "each has rows");
 
 struct row {
 	struct digest key; /* of a name its SHA-256 */
@@ -153,6 +158,8 @@ static bool place_of(const struct record_item *item, enum table *ret, struct dig
 		return place(KEYS, &item->key.key, ret, key);
 	case RECORD_ENCODING:
 		return place(ENCODINGS, &item->encoding.blob, ret, key);
+	case RECORD_ARTIFACT:
+		return place(ARTIFACTS, &item->artifact.manifest, ret, key);
 	default:
 		return false;
 	}
@@ -302,27 +309,19 @@ static int put_tree(struct check_state *st, const struct record_tree *item,
 	return r;
 }
 
+static const enum table gone_tables[] = {
+	[GONE_LAYER] = LAYERS, [GONE_CHAIN] = CHAINS,       [GONE_BLOB] = BLOBS,
+	[GONE_IMAGE] = IMAGES, [GONE_ARTIFACT] = ARTIFACTS,
+};
+
 static void put_gone(struct check_state *st, const struct record_gone *g)
 {
 	if (g->number)
 		raise_number(st, g->number);
-	switch (g->kind) {
-	case GONE_LAYER:
-		remove_row(st, LAYERS, &g->id);
-		return;
-	case GONE_CHAIN:
-		remove_row(st, CHAINS, &g->id);
-		return;
-	case GONE_BLOB:
-		remove_row(st, BLOBS, &g->id);
+	if (g->kind < ARRAY_LEN(gone_tables) && g->kind != GONE_NUMBER)
+		remove_row(st, gone_tables[g->kind], &g->id);
+	if (g->kind == GONE_BLOB)
 		remove_row(st, ENCODINGS, &g->id);
-		return;
-	case GONE_IMAGE:
-		remove_row(st, IMAGES, &g->id);
-		return;
-	default:
-		return;
-	}
 }
 
 static int apply_item(void *arg, const struct record_item *item, struct err *err)
@@ -451,6 +450,7 @@ COMPARE(image, RECORD_IMAGE)
 COMPARE(ref, RECORD_REF)
 COMPARE(key, RECORD_KEY)
 COMPARE(encoding, RECORD_ENCODING)
+COMPARE(artifact, RECORD_ARTIFACT)
 
 static void tell_missing(struct comparison *c)
 {
@@ -571,6 +571,8 @@ int check_state_compare(struct check_state *st, struct catalog_txn *t,
 		r = catalog_key_each(t, NULL, on_key, &c, err);
 	if (r == 0)
 		r = catalog_encoding_each(t, NULL, on_encoding, &c, err);
+	if (r == 0)
+		r = catalog_artifact_each(t, NULL, on_artifact, &c, err);
 	if (r < 0)
 		return r;
 	tell_missing(&c);

@@ -7,9 +7,12 @@
 
 #include "store/base/workers.h"
 #include "store/layer.h"
+#include "store/layer_adopt.h"
 #include "tools/blob_keeper.h"
 #include "tools/blob_sample.h"
 #include "tools/progress.h"
+
+#define ALONE_FROM (1u << 20) /* bytes */
 
 struct run {
 	struct layer_jobs *jobs;
@@ -34,7 +37,9 @@ int layer_jobs_add(struct layer_jobs *jobs, const struct layer_job *job, struct 
 	struct layer_job *items;
 
 	for (size_t i = 0; i < jobs->count; i++)
-		if (digest_equal(&jobs->items[i].diffid, &job->diffid))
+		if (digest_equal(&jobs->items[i].diffid, &job->diffid) &&
+		    (!job->known ||
+		     digest_equal(&jobs->items[i].desc.digest, &job->desc.digest)))
 			return 0;
 	items = reallocarray(jobs->items, jobs->count + 1, sizeof(*items));
 	if (!items)
@@ -73,84 +78,120 @@ static int on_progress(void *arg, uint64_t compressed, struct err *err)
 	return 0;
 }
 
-/* A plain tar is its own blob. */
-static bool keeps_blob(const struct run *run, const struct layer_job *job)
-{
-	return run->jobs->keep_blobs && !digest_equal(&job->desc.digest, &job->diffid);
-}
-
 /* The blob is kept, or at least enough of it to guess how it was made. */
 struct keeping {
 	struct blob_keeper keeper;
 	struct blob_sample sample;
 };
 
-static int keep_open(const struct run *run, const struct layer_job *job,
-		     struct keeping *k, struct stream **in, struct err *err)
+static int keep_open(const struct run *run, struct session *session,
+		     const struct layer_job *job, struct keeping *k, struct stream **in,
+		     struct err *err)
 {
 	if (digest_equal(&job->desc.digest, &job->diffid))
 		return 0;
-	if (keeps_blob(run, job))
-		return blob_keeper_open(&k->keeper, run->session, *in, in, err);
+	if (run->jobs->keep_blobs)
+		return blob_keeper_open(&k->keeper, session, *in, in, err);
 	return blob_sample_open(&k->sample, *in, in, err);
 }
 
-static int keep_finish(const struct run *run, const struct layer_job *job,
-		       struct keeping *k, struct err *err)
+static int keep_finish(const struct run *run, struct session *session,
+		       const struct layer_job *job, struct keeping *k, struct err *err)
 {
 	if (digest_equal(&job->desc.digest, &job->diffid))
 		return 0;
-	if (keeps_blob(run, job))
-		return blob_keeper_finish(&k->keeper, run->session, &job->desc.digest,
-					  err);
-	return blob_sample_finish(&k->sample, run->session, &job->desc.digest, err);
+	if (run->jobs->keep_blobs)
+		return blob_keeper_finish(&k->keeper, session, &job->desc.digest, err);
+	return blob_sample_finish(&k->sample, session, &job->desc.digest, err);
 }
 
-static int ingest(struct run *run, const struct layer_job *job, struct stream *in,
-		  const char *name, uint32_t *ret_flags, struct err *err)
+/* Only the blob of a layer that is there. */
+static int read_known(const struct run *run, struct session *session,
+		      const struct layer_job *job, struct stream *in, struct err *err)
+{
+	return run->jobs->keep_blobs
+		       ? blob_keeper_known(session, in, &job->desc.digest, job->desc.size,
+					   &job->diffid, err)
+		       : blob_sample_known(session, in, &job->desc.digest, job->desc.size,
+					   &job->diffid, err);
+}
+
+/* Its content is in an alternate, also the blob, if that was kept there. */
+static int adopt(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
+		 struct err *err)
+{
+	struct alternates *alternates = store_alternates(session_store(run->session));
+	struct record_item item = {.type = RECORD_BLOB};
+	struct record_layer layer;
+	int rc = layer_adopt(run->session, &job->diffid, &layer, err);
+
+	if (rc)
+		return rc;
+	*ret_flags = layer.flags;
+	progress_add(run->progress, job->desc.size);
+	rc = alternates_blob_get(alternates, &job->desc.digest, &item.blob, err);
+	if (rc)
+		return rc == -ERR_NOTFOUND ? 0 : rc;
+	return session_add(run->session, &item, err);
+}
+
+static int ingest(struct run *run, struct session *session, const struct layer_job *job,
+		  uint32_t *ret_flags, struct err *err)
 {
 	struct layer_expect expect = {.blob = job->desc.digest,
 				      .blob_size = job->desc.size,
 				      .diffid = job->diffid};
 	struct reading reading = {.run = run};
 	struct keeping keeping = {0};
-	struct layer layer;
-	int rc = keep_open(run, job, &keeping, &in, err);
-
-	if (!rc)
-		rc = layer_ingest(run->session, in, name, &expect, NULL, on_progress,
-				  &reading, &layer, err);
-	if (!rc) {
-		*ret_flags = layer.record.flags;
-		layer_release(&layer);
-		rc = keep_finish(run, job, &keeping, err);
-	}
-	blob_keeper_release(&keeping.keeper);
-	blob_sample_release(&keeping.sample);
-	return rc;
-}
-
-static int read_layer(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
-		      struct err *err)
-{
 	char text[DIGEST_TEXT_SIZE], name[DIGEST_TEXT_SIZE + 64];
+	struct layer layer;
 	struct stream *in;
-	int rc = source_open_blob(run->source, &job->desc, &in, err);
+	int rc = 0;
 
 	snprintf(name, sizeof(name), "layer %zu of %zu %s", job->number, job->total,
 		 digest_format(&job->desc.digest, text));
+	if (job->adopt) {
+		rc = adopt(run, job, ret_flags, err);
+		if (rc || !job->lacks_blob)
+			return rc;
+	}
+	rc = source_open_blob(run->source, &job->desc, &in, err);
 	if (rc == -ERR_NOTFOUND)
 		rc = source_lacks_part(err);
 	if (rc)
 		return err_wrap(err, "layer %zu of %zu", job->number, job->total);
-	if (!job->known)
-		return ingest(run, job, in, name, ret_flags, err);
-	rc = run->jobs->keep_blobs
-		     ? blob_keeper_known(run->session, in, &job->desc.digest,
-					 job->desc.size, &job->diffid, err)
-		     : blob_sample_known(run->session, in, &job->desc.digest,
-					 job->desc.size, &job->diffid, err);
-	return rc ? err_wrap(err, "%s", name) : 0;
+	if (job->known) {
+		rc = read_known(run, session, job, in, err);
+		return rc ? err_wrap(err, "%s", name) : 0;
+	}
+	rc = keep_open(run, session, job, &keeping, &in, err);
+	if (!rc)
+		rc = layer_ingest(session, in, name, &expect, NULL, on_progress, &reading,
+				  &layer, err);
+	if (!rc) {
+		*ret_flags = layer.record.flags;
+		layer_release(&layer);
+		rc = keep_finish(run, session, job, &keeping, err);
+	}
+	blob_keeper_release(&keeping.keeper);
+	blob_sample_release(&keeping.sample);
+	return rc == -ERR_NOTFOUND ? source_lacks_part(err) : rc;
+}
+
+/* What came a long way is committed at once, so that a pull that is cut off need not get it
+ * again. Of a small one that is not worth the wait for the disk. */
+static int ingest_alone(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
+			struct err *err)
+{
+	auto_session struct session *own = NULL;
+	int rc;
+
+	if (!run->source->far || job->adopt || job->desc.size < ALONE_FROM)
+		return ingest(run, run->session, job, ret_flags, err);
+	rc = session_begin(session_store(run->session), NULL, &own, err);
+	if (!rc)
+		rc = ingest(run, own, job, ret_flags, err);
+	return rc ? rc : session_commit(steal_ptr(&own), err);
 }
 
 /* ---- all of them ---- */
@@ -186,7 +227,7 @@ static void *work(void *arg)
 	while ((job = take(run))) {
 		struct err err = {0};
 		uint32_t flags = 0;
-		int rc = read_layer(run, job, &flags, &err);
+		int rc = ingest_alone(run, job, &flags, &err);
 
 		done(run, rc, flags, &err);
 	}
