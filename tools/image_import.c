@@ -324,14 +324,15 @@ static int check_layer(const struct import *im, struct catalog_txn *t,
 static bool lacks_blob(const struct import *im, struct catalog_txn *t,
 		       const struct layer_job *job)
 {
-	struct record_encoding how;
+	struct record_encoding how = {0};
+	bool known, made;
 
 	if (digest_equal(&job->desc.digest, &job->diffid) ||
 	    session_has_object(im->session, &job->desc.digest))
 		return false;
-	return im->options->keep_blobs ||
-	       (im->options->match_blobs &&
-		catalog_encoding_get(t, &job->desc.digest, &how, NULL) != 0);
+	known = catalog_encoding_get(t, &job->desc.digest, &how, NULL) == 0;
+	made = known && how.state == ENCODING_PROVED && im->options->spare_made;
+	return (im->options->keep_blobs && !made) || (im->options->match_blobs && !known);
 }
 
 /* Lists a layer unless the store has it. */

@@ -35,12 +35,24 @@ static int list_lost(struct store *store, struct session *s, const struct layer_
 	return rc;
 }
 
+static int prove(struct store *store, const struct layer_jobs *all, bool quiet,
+		 struct err *err)
+{
+	auto_free struct digest *blobs = calloc(all->count + 1, sizeof(*blobs));
+
+	if (!blobs)
+		return err_nomem(err);
+	for (size_t i = 0; i < all->count; i++)
+		blobs[i] = all->items[i].desc.digest;
+	return blob_maker_prove(store, blobs, all->count, quiet, err);
+}
+
 int image_match(struct store *store, struct source *source, const struct layer_jobs *all,
 		bool quiet, struct err *err)
 {
 	auto_layer_jobs struct layer_jobs lost = {.keep_blobs = true};
 	auto_session struct session *s = NULL;
-	int rc = blob_maker_prove(store, quiet, err);
+	int rc = prove(store, all, quiet, err);
 
 	if (!rc)
 		rc = session_begin(store, NULL, &s, err);
