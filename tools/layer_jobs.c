@@ -116,12 +116,26 @@ static int read_known(const struct run *run, struct session *session,
 					   &job->diffid, err);
 }
 
-/* Its content is in an alternate, also the blob, if that was kept there. */
+/* Its content is in an alternate, also the blob, if that was kept there, or how it is made. */
+static int adopt_blob(struct run *run, const struct layer_job *job, struct err *err)
+{
+	struct alternates *alternates = store_alternates(session_store(run->session));
+	struct record_item blob = {.type = RECORD_BLOB}, how = {.type = RECORD_ENCODING};
+	int rc = alternates_blob_get(alternates, &job->desc.digest, &blob.blob, err);
+
+	if (!rc)
+		rc = session_add(run->session, &blob, err);
+	if (!rc)
+		rc = alternates_encoding_get(alternates, &job->desc.digest, &how.encoding,
+					     err);
+	if (!rc)
+		rc = session_add(run->session, &how, err);
+	return rc == -ERR_NOTFOUND ? 0 : rc;
+}
+
 static int adopt(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
 		 struct err *err)
 {
-	struct alternates *alternates = store_alternates(session_store(run->session));
-	struct record_item item = {.type = RECORD_BLOB};
 	struct record_layer layer;
 	int rc = layer_adopt(run->session, &job->diffid, &layer, err);
 
@@ -129,10 +143,7 @@ static int adopt(struct run *run, const struct layer_job *job, uint32_t *ret_fla
 		return rc;
 	*ret_flags = layer.flags;
 	progress_add(run->progress, job->desc.size);
-	rc = alternates_blob_get(alternates, &job->desc.digest, &item.blob, err);
-	if (rc)
-		return rc == -ERR_NOTFOUND ? 0 : rc;
-	return session_add(run->session, &item, err);
+	return adopt_blob(run, job, err);
 }
 
 static int ingest(struct run *run, struct session *session, const struct layer_job *job,
