@@ -255,6 +255,8 @@ static int run(struct command_call *call, struct err *err)
 		rc = image_export(store, x, to, &o, &done, err);
 	if (rc)
 		return rc == -ERR_USAGE ? rc : err_wrap(err, "export '%s'", x);
+	store_close(steal_ptr(&store));
+	blob_notes_keep(&done.notes, call->store);
 	return tar || is_stream(to) ? 0 : exports_print(&done, call->json, err);
 }
 

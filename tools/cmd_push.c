@@ -70,6 +70,8 @@ static int run(struct command_call *call, struct err *err)
 		rc = image_export(store, x, (const char *)to.data, &o, &done, err);
 	if (rc)
 		return rc == -ERR_USAGE ? rc : err_wrap(err, "push '%s'", x);
+	store_close(steal_ptr(&store));
+	blob_notes_keep(&done.notes, call->store);
 	return exports_print(&done, call->json, err);
 }
 

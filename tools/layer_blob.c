@@ -128,18 +128,30 @@ static int pack(struct stream *tar, const struct layer_blob_options *options,
 	return rc;
 }
 
+/* As the encoder that is known made it. */
+static int write_as(struct stream *tar, struct destination *dest, struct layer_blob *blob,
+		    struct err *err)
+{
+	struct stream *packed;
+	int rc = deflate_open_as(tar, &blob->maker, 0, &packed, err);
+
+	return rc ? rc : copy_packed(packed, dest, blob, err);
+}
+
 static int write_tar(struct store *store, struct objects *objects,
 		     const struct digest *diffid,
 		     const struct layer_blob_options *options, struct destination *dest,
 		     struct progress *progress, struct layer_blob *blob, struct err *err)
 {
+	bool again = blob->how == LAYER_BLOB_MADE;
 	struct meter m = {.progress = progress};
 	int rc = meter_open(&m, store, objects, diffid, err);
 
 	if (!rc)
 		rc = bundle_writer_begin(dest->writer, err);
 	if (!rc)
-		rc = pack(&m.base, options, dest, blob, err);
+		rc = again ? write_as(&m.base, dest, blob, err)
+			   : pack(&m.base, options, dest, blob, err);
 	if (!rc && !digest_equal(&m.digest, diffid))
 		rc = err_set(err, ERR_CORRUPT, "its tar has another digest");
 	if (!rc && blob->how == LAYER_BLOB_PLAIN)
@@ -222,12 +234,34 @@ static int kind_it_came_in(struct store *store, const struct digest *diffid,
 	return rc == -ERR_NOTFOUND ? 0 : rc;
 }
 
+/* What comes out is a blob of the layer in any case. */
+static int write_again(struct store *store, struct objects *objects,
+		       const struct digest *diffid, const struct record_encoding *how,
+		       struct destination *dest, struct progress *progress,
+		       struct blob_notes *notes, struct layer_blob *blob, struct err *err)
+{
+	bool same;
+	int rc;
+
+	blob->how = LAYER_BLOB_MADE;
+	blob->maker = how->how;
+	rc = write_tar(store, objects, diffid, NULL, dest, progress, blob, err);
+	if (rc)
+		return rc;
+	same = digest_equal(&blob->digest, &how->blob);
+	if (!same)
+		blob->how = LAYER_BLOB_ANEW;
+	return blob_notes_add(notes, how, same, err);
+}
+
 int layer_blob_write(struct store *store, struct objects *objects,
 		     const struct digest *diffid, const struct descriptor *came,
 		     const struct layer_blob_options *options, struct destination *dest,
-		     struct progress *progress, struct layer_blob *ret, struct err *err)
+		     struct progress *progress, struct blob_notes *notes,
+		     struct layer_blob *ret, struct err *err)
 {
 	struct layer_blob blob = {0};
+	struct record_encoding how;
 	enum inflate_kind kind;
 	uint64_t size;
 	int rc = kind_it_came_in(store, diffid, came, &kind, err);
@@ -245,6 +279,10 @@ int layer_blob_write(struct store *store, struct objects *objects,
 		blob.how = LAYER_BLOB_KEPT;
 		blob.toc = came->toc;
 		rc = write_kept(objects, diffid, &came->digest, dest, &blob, err);
+	} else if (blob.kind == INFLATE_GZIP && kind == INFLATE_GZIP && !options->level &&
+		   blob_maker_get(store, &came->digest, &how, NULL) == 0) {
+		rc = write_again(store, objects, diffid, &how, dest, progress, notes,
+				 &blob, err);
 	} else {
 		blob.how = LAYER_BLOB_ANEW;
 		rc = write_tar(store, objects, diffid, options, dest, progress, &blob,

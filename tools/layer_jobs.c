@@ -9,6 +9,7 @@
 #include "store/layer.h"
 #include "store/layer_adopt.h"
 #include "tools/blob_keeper.h"
+#include "tools/blob_sample.h"
 #include "tools/layer_partial.h"
 #include "tools/output.h"
 #include "tools/progress.h"
@@ -39,7 +40,9 @@ int layer_jobs_add(struct layer_jobs *jobs, const struct layer_job *job, struct 
 	struct layer_job *items;
 
 	for (size_t i = 0; i < jobs->count; i++)
-		if (digest_equal(&jobs->items[i].diffid, &job->diffid))
+		if (digest_equal(&jobs->items[i].diffid, &job->diffid) &&
+		    (!job->known ||
+		     digest_equal(&jobs->items[i].desc.digest, &job->desc.digest)))
 			return 0;
 	items = reallocarray(jobs->items, jobs->count + 1, sizeof(*items));
 	if (!items)
@@ -81,18 +84,64 @@ static int on_progress(void *arg, uint64_t compressed, struct err *err)
 	return 0;
 }
 
-/* A plain tar is its own blob. */
-static bool keeps_blob(const struct run *run, const struct layer_job *job)
+/* The blob is kept, or at least enough of it to guess how it was made. */
+struct keeping {
+	struct blob_keeper keeper;
+	struct blob_sample sample;
+};
+
+static int keep_open(const struct run *run, struct session *session,
+		     const struct layer_job *job, struct keeping *k, struct stream **in,
+		     struct err *err)
 {
-	return run->jobs->keep_blobs && !digest_equal(&job->desc.digest, &job->diffid);
+	if (digest_equal(&job->desc.digest, &job->diffid))
+		return 0;
+	if (run->jobs->keep_blobs)
+		return blob_keeper_open(&k->keeper, session, *in, in, err);
+	return blob_sample_open(&k->sample, *in, in, err);
 }
 
-/* Its content is in an alternate, also the blob, if that was kept there. */
+static int keep_finish(const struct run *run, struct session *session,
+		       const struct layer_job *job, struct keeping *k, struct err *err)
+{
+	if (digest_equal(&job->desc.digest, &job->diffid))
+		return 0;
+	if (run->jobs->keep_blobs)
+		return blob_keeper_finish(&k->keeper, session, &job->desc.digest, err);
+	return blob_sample_finish(&k->sample, session, &job->desc.digest, err);
+}
+
+/* Only the blob of a layer that is there. */
+static int read_known(const struct run *run, struct session *session,
+		      const struct layer_job *job, struct stream *in, struct err *err)
+{
+	return run->jobs->keep_blobs
+		       ? blob_keeper_known(session, in, &job->desc.digest, job->desc.size,
+					   &job->diffid, err)
+		       : blob_sample_known(session, in, &job->desc.digest, job->desc.size,
+					   &job->diffid, err);
+}
+
+/* Its content is in an alternate, also the blob, if that was kept there, or how it is made. */
+static int adopt_blob(struct run *run, const struct layer_job *job, struct err *err)
+{
+	struct alternates *alternates = store_alternates(session_store(run->session));
+	struct record_item blob = {.type = RECORD_BLOB}, how = {.type = RECORD_ENCODING};
+	int rc = alternates_blob_get(alternates, &job->desc.digest, &blob.blob, err);
+
+	if (!rc)
+		rc = session_add(run->session, &blob, err);
+	if (!rc)
+		rc = alternates_encoding_get(alternates, &job->desc.digest, &how.encoding,
+					     err);
+	if (!rc)
+		rc = session_add(run->session, &how, err);
+	return rc == -ERR_NOTFOUND ? 0 : rc;
+}
+
 static int adopt(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
 		 struct err *err)
 {
-	struct alternates *alternates = store_alternates(session_store(run->session));
-	struct record_item item = {.type = RECORD_BLOB};
 	struct record_layer layer;
 	int rc = layer_adopt(run->session, &job->diffid, &layer, err);
 
@@ -100,10 +149,7 @@ static int adopt(struct run *run, const struct layer_job *job, uint32_t *ret_fla
 		return rc;
 	*ret_flags = layer.flags;
 	progress_add(run->progress, job->desc.size);
-	rc = alternates_blob_get(alternates, &job->desc.digest, &item.blob, err);
-	if (rc)
-		return rc == -ERR_NOTFOUND ? 0 : rc;
-	return session_add(run->session, &item, err);
+	return adopt_blob(run, job, err);
 }
 
 /* What failed for want of good parts may succeed with the whole. */
@@ -135,7 +181,7 @@ static int ingest_partly(struct reading *reading, struct session *session,
 	int rc;
 
 	*ret_done = false;
-	if (job->known || keeps_blob(reading->run, job) ||
+	if (job->known || job->lacks_blob ||
 	    !layer_partial_possible(partial.source, partial.desc))
 		return 0;
 	rc = layer_partial_ingest(session, &partial, name, &layer, &why);
@@ -158,23 +204,22 @@ static int ingest_partly(struct reading *reading, struct session *session,
 static int ingest(struct run *run, struct session *session, const struct layer_job *job,
 		  uint32_t *ret_flags, struct err *err)
 {
-	struct blob_keeper keeper = {0};
 	struct layer_expect expect = {.blob = job->desc.digest,
 				      .blob_size = job->desc.size,
 				      .diffid = job->diffid};
 	struct reading reading = {.run = run};
+	struct keeping keeping = {0};
 	char text[DIGEST_TEXT_SIZE], name[DIGEST_TEXT_SIZE + 64];
 	struct layer layer;
 	struct stream *in;
 	bool done;
-	int rc;
+	int rc = 0;
 
 	snprintf(name, sizeof(name), "layer %zu of %zu %s", job->number, job->total,
 		 digest_format(&job->desc.digest, text));
 	if (job->adopt) {
 		rc = adopt(run, job, ret_flags, err);
-		if (rc || !keeps_blob(run, job) ||
-		    session_has_object(run->session, &job->desc.digest))
+		if (rc || !job->lacks_blob)
 			return rc;
 	}
 	rc = ingest_partly(&reading, session, job, name, ret_flags, &done, err);
@@ -186,23 +231,20 @@ static int ingest(struct run *run, struct session *session, const struct layer_j
 	if (rc)
 		return err_wrap(err, "layer %zu of %zu", job->number, job->total);
 	if (job->known) {
-		rc = blob_keeper_known(session, in, &job->desc.digest, job->desc.size,
-				       &job->diffid, err);
+		rc = read_known(run, session, job, in, err);
 		return rc ? err_wrap(err, "%s", name) : 0;
 	}
-	if (keeps_blob(run, job))
-		rc = blob_keeper_open(&keeper, session, in, &in, err);
-	if (rc)
-		return rc;
-	rc = layer_ingest(session, in, name, &expect, NULL, on_progress, &reading, &layer,
-			  err);
+	rc = keep_open(run, session, job, &keeping, &in, err);
+	if (!rc)
+		rc = layer_ingest(session, in, name, &expect, NULL, on_progress, &reading,
+				  &layer, err);
 	if (!rc) {
 		*ret_flags = layer.record.flags;
 		layer_release(&layer);
+		rc = keep_finish(run, session, job, &keeping, err);
 	}
-	if (!rc && keeps_blob(run, job))
-		rc = blob_keeper_finish(&keeper, session, &job->desc.digest, err);
-	blob_keeper_release(&keeper);
+	blob_keeper_release(&keeping.keeper);
+	blob_sample_release(&keeping.sample);
 	return rc == -ERR_NOTFOUND ? source_lacks_part(err) : rc;
 }
 
