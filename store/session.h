@@ -95,6 +95,10 @@ int session_keep(struct session *s, const struct digest *d, struct err *err) MUS
 int session_add(struct session *s, const struct record_item *item,
 		struct err *err) MUST_CHECK;
 
+/* Keys that this session adds (RECORD_KEY) may take the place of ones that lead to other
+ * chains. Without it such a commit fails: ERR_BUSY, as somebody was faster. */
+void session_replace_keys(struct session *s);
+
 /* Looks at what this session has added so far, then at the store. */
 int session_layer_get(struct session *s, const struct digest *diffid,
 		      struct record_layer *ret, struct err *err) MUST_CHECK;

@@ -139,6 +139,11 @@ int session_add(struct session *s, const struct record_item *item, struct err *e
 	return r;
 }
 
+void session_replace_keys(struct session *s)
+{
+	s->replace_keys = true;
+}
+
 void session_commit_free_items(struct session *s)
 {
 	for (size_t i = 0; i < s->item_count; i++)
@@ -213,14 +218,25 @@ static int ref_state(struct catalog_txn *t, const struct record_item *item,
 	return 0;
 }
 
-static int key_state(struct catalog_txn *t, const struct record_key *key, bool *ret_known,
-		     struct err *err)
+static int key_taken(const struct record_key *there, struct err *err)
+{
+	char key[DIGEST_TEXT_SIZE], chain[DIGEST_TEXT_SIZE];
+
+	return err_set(err, ERR_BUSY, "key '%s' leads to another chain, '%s'",
+		       digest_format(&there->key, key),
+		       digest_format(&there->chainid, chain));
+}
+
+static int key_state(const struct session *s, struct catalog_txn *t,
+		     const struct record_key *key, bool *ret_known, struct err *err)
 {
 	struct record_key there;
 	int r = catalog_key_get(t, &key->key, &there, err);
 
 	if (r < 0 && r != -ERR_NOTFOUND)
 		return r;
+	if (r == 0 && !s->replace_keys && !digest_equal(&there.chainid, &key->chainid))
+		return key_taken(&there, err);
 	*ret_known = r == 0 && digest_equal(&there.chainid, &key->chainid) &&
 		     digest_equal(&there.manifest, &key->manifest) &&
 		     digest_equal(&there.parent, &key->parent) &&
@@ -229,8 +245,8 @@ static int key_state(struct catalog_txn *t, const struct record_key *key, bool *
 }
 
 /* Whether the item would change nothing. */
-static int is_known(struct catalog_txn *t, const struct record_item *item, bool *ret,
-		    struct err *err)
+static int is_known(const struct session *s, struct catalog_txn *t,
+		    const struct record_item *item, bool *ret, struct err *err)
 {
 	union {
 		struct record_layer layer;
@@ -257,7 +273,7 @@ static int is_known(struct catalog_txn *t, const struct record_item *item, bool 
 	case RECORD_UNREF:
 		return ref_state(t, item, ret, err);
 	case RECORD_KEY:
-		return key_state(t, &item->key, ret, err);
+		return key_state(s, t, &item->key, ret, err);
 	default:
 		*ret = false;
 		return 0;
@@ -407,7 +423,7 @@ static int publish_items(struct commit *c, void *arg, struct err *err)
 	for (size_t i = 0; i < s->item_count && r == 0; i++) {
 		bool known = false;
 
-		r = is_known(store_commit_txn(c), &s->items[i].item, &known, err);
+		r = is_known(s, store_commit_txn(c), &s->items[i].item, &known, err);
 		if (r == 0 && !known)
 			r = check_links(s, store_commit_txn(c), &s->items[i].item, err);
 		if (r < 0 || known)
