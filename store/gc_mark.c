@@ -195,7 +195,7 @@ int64_t gc_mark_find(const struct gc_mark *m, const struct digest *d)
 
 /* ---- marking ---- */
 
-static void mark_object(struct gc_mark *m, const struct digest *d)
+void gc_mark_object(struct gc_mark *m, const struct digest *d)
 {
 	int64_t i = gc_mark_find(m, d);
 
@@ -215,7 +215,7 @@ static int mark_list(struct gc_mark *m, const uint8_t *bytes, size_t len, struct
 
 		r = chunk_list_get(&list, i, &range, err);
 		if (r == 0 && !range.hole)
-			mark_object(m, &range.digest);
+			gc_mark_object(m, &range.digest);
 	}
 	return r;
 }
@@ -362,7 +362,7 @@ static int mark_segment(struct gc_mark *m, const struct pack_place *at, uint64_t
 		struct digest d;
 
 		memcpy(d.bytes, g.objects + (size_t)i * DIGEST_SIZE, DIGEST_SIZE);
-		mark_object(m, &d);
+		gc_mark_object(m, &d);
 	}
 	return r;
 }
@@ -436,15 +436,15 @@ static int mark_image(void *arg, const struct record_image *image, struct err *e
 	(void)err;
 	if (m->only_images && digest_map_find(m->only_images, &image->manifest) < 0)
 		return 0;
-	mark_object(m, &image->manifest);
-	mark_object(m, &image->config);
+	gc_mark_object(m, &image->manifest);
+	gc_mark_object(m, &image->config);
 	return 0;
 }
 
 static int mark_ref(void *arg, const struct record_ref *ref, struct err *err)
 {
 	(void)err;
-	mark_object(arg, &ref->index);
+	gc_mark_object(arg, &ref->index);
 	return 0;
 }
 
@@ -455,7 +455,7 @@ static int mark_blob(void *arg, const struct record_blob *blob, struct err *err)
 
 	(void)err;
 	if (!m->only || digest_map_find(m->only, &blob->diffid) >= 0)
-		mark_object(m, &blob->blob);
+		gc_mark_object(m, &blob->blob);
 	return 0;
 }
 
@@ -469,6 +469,8 @@ int gc_mark_more(struct gc_mark *m, struct catalog_txn *t, struct err *err)
 		r = catalog_ref_each(t, NULL, mark_ref, m, err);
 	if (r == 0)
 		r = catalog_blob_each(t, NULL, mark_blob, m, err);
+	if (r == 0)
+		r = gc_mark_keys(m, t, err);
 	return r < 0 ? r : expand(m, err);
 }
 

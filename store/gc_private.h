@@ -106,6 +106,11 @@ int gc_mark_twice(struct gc_mark *m, struct err *err) MUST_CHECK;
 int gc_mark_twice_more(struct gc_mark *m, struct catalog_txn *t,
 		       struct err *err) MUST_CHECK;
 
+/* D is needed, if the table has it. */
+void gc_mark_object(struct gc_mark *m, const struct digest *d);
+/* gc_mark_keys.c: the same for the documents of all keys. */
+int gc_mark_keys(struct gc_mark *m, struct catalog_txn *t, struct err *err) MUST_CHECK;
+
 /* The object's number; -1: not there when the table was read. */
 int64_t gc_mark_find(const struct gc_mark *m, const struct digest *d);
 static inline const struct gc_frame *gc_mark_frame(const struct gc_mark *m, size_t object)

@@ -13,14 +13,14 @@
 #define STEP_EXPLAIN_TEXT_MAX (64u << 10) /* longer values are cut in `a` and `b` */
 
 struct step_explain {
-	/* "parent", "instruction", "command", "env", "arg", "workdir", "user", "network",
-	 * "platform", "scope", "input", "file", "key"; NULL: the keys do not differ. */
+	/* "parent", "instruction", "command", "workdir", "user", "network", "platform", "scope",
+	 * "env", "arg", "input", "file", "key"; NULL: the keys do not differ. */
 	const char *what;
-	/* Of env and arg the variable, of input the destination, of file the path below its
-	 * input's destination, else "". */
+	/* Of a command the number of the argument, of env and arg the variable, of input its
+	 * destination, of a file that and its path below; else "". */
 	struct buf name;
-	/* Of a file: "type", "mode", "owner", "size", "content", "link", "device", "xattr
-	 * NAME"; "" if one side does not have the file, and for all else. */
+	/* Of a file that both have: "type", "mode", "owner", "device", "link", "xattr NAME" or
+	 * "content"; else "". */
 	struct buf attribute;
 	struct buf a, b; /* what each has */
 	bool has_a, has_b;

@@ -30,6 +30,7 @@
 #include "store/content_hash.h"
 #include "store/session.h"
 #include "store/step_key.h"
+#include "tools/image_config.h"
 #include "tools/options.h"
 
 struct step_options {
@@ -66,37 +67,36 @@ struct step_options {
 			    "steps of different scopes never share a result")
 
 struct step_input {
-	const char *source; /* PATH */
-	const char *dest;   /* DEST as given, or the default */
+	char *source; /* PATH */
+	char *dest;   /* DEST as given, or the default */
 	bool is_dir;
 	bool bare;             /* is_dir: PATH's own attributes do not count */
 	struct ignore *ignore; /* is_dir: what is left out */
 	struct content_hash content;
-	char *text; /* memory of source and dest */
 };
 
 struct step {
+	const struct step_options *options;
 	/* the parent */
 	bool has_chain, has_image, has_key;
-	struct digest chainid;     /* has_chain: what the step begins with */
-	struct record_image image; /* has_image: whose configuration goes on */
-	struct digest parent_key;  /* has_key */
+	struct digest chainid;      /* has_chain: what the step begins with */
+	struct record_image image;  /* has_image: whose configuration goes on */
+	struct image_config config; /* has_image */
+	struct digest parent_key;   /* has_key */
 	/* what is in effect */
-	struct option_list env; /* NAME=VALUE sorted by name: the parent's and --env */
-	const char *workdir;    /* absolute; "/" if nobody says */
-	const char *user;       /* "" if nobody says */
+	const char **env; /* NAME=VALUE: the parent's, then --env; each name once */
+	size_t env_count;
+	char *workdir;    /* absolute; "/" if nobody says */
+	const char *user; /* "" if nobody says */
 	const char *network;
 	const char *platform; /* "" if nobody says */
 	uint32_t uid, gid;    /* of the inputs */
 	struct step_input *inputs;
 	size_t input_count;
-	/* KEYS[0] is the one to print: by the parent's key if it has one. */
+	/* keys[0] is the one to print: by the parent's key if it has one. */
 	struct digest keys[2];
 	struct buf documents[2];
 	size_t key_count;
-	const struct step_options *options;
-	char *memory[8];
-	size_t memory_count;
 };
 
 /* Finds the parent, reads the inputs, computes the keys. STORE may be NULL if there is no
