@@ -69,6 +69,7 @@ struct command {
 	unsigned flags;                  /* enum command_flags */
 	enum option_completion complete; /* what its arguments are, for completion */
 	const char *words;               /* with COMPLETE_WORDS: what they can be */
+	int failure;                     /* exit status of every error; 0: by its code */
 
 	/* Returns 0 or a negative error code; main.c prints the error and chooses the exit
 	 * status: ERR_USAGE 2, ERR_NOTFOUND 3, ERR_CORRUPT 4, any other 1. Data goes to

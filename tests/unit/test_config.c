@@ -89,7 +89,7 @@ static void a_made_config_is_canonical(void **state)
 	assert_int_equal(config_parse(a.data, a.len, 1, &c, NULL), 0);
 	assert_true(digest_equal(&c.diffids[0], &d));
 	assert_string_equal(c.platform.variant, "v7");
-	assert_int_equal(config_make(&p, &d, 0, "\xff", &b, NULL), -ERR_INVALID);
+	assert_int_equal(config_make(&p, &d, 0, "\xff", NULL, &b, NULL), -ERR_INVALID);
 }
 
 static void a_config_goes_on_in_the_one_above(void **state)
@@ -104,9 +104,9 @@ static void a_config_goes_on_in_the_one_above(void **state)
 
 	(void)state;
 	buf_init(&b, 1 << 20);
-	assert_int_equal(
-		config_derive(parent, strlen(parent), diffids, 2, 60, "RUN x", &b, NULL),
-		0);
+	assert_int_equal(config_derive(parent, strlen(parent), diffids, 2, 60, "RUN x",
+				       NULL, &b, NULL),
+			 0);
 	assert_int_equal(config_parse(b.data, b.len, 2, &c, NULL), 0);
 	assert_true(digest_equal(&c.diffids[0], &diffids[0]));
 	assert_true(digest_equal(&c.diffids[1], &diffids[1]));
@@ -125,11 +125,11 @@ static void a_config_goes_on_in_the_one_above(void **state)
 		       "x\"}]"));
 	assert_null(strstr((const char *)b.data, "container"));
 	buf_release(&b);
-	assert_int_equal(config_derive("[]", 2, diffids, 2, 0, NULL, &b, NULL),
+	assert_int_equal(config_derive("[]", 2, diffids, 2, 0, NULL, NULL, &b, NULL),
 			 -ERR_INVALID);
-	assert_int_equal(
-		config_derive(parent, strlen(parent), diffids, 2, 0, "\xff", &b, NULL),
-		-ERR_INVALID);
+	assert_int_equal(config_derive(parent, strlen(parent), diffids, 2, 0, "\xff",
+				       NULL, &b, NULL),
+			 -ERR_INVALID);
 	buf_release(&b);
 }
 
