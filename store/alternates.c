@@ -4,7 +4,6 @@
 #include "store/alternates.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -153,20 +152,11 @@ static int look_through(struct alternates *a, size_t directory, DIR *dir, struct
 static int refresh_directory(struct alternates *a, size_t number, struct err *err)
 {
 	struct directory *d = &a->directories[number];
-	auto_fd int fd = -1;
-	DIR *dir = NULL;
-	int r = io_open(AT_FDCWD, d->path, O_RDONLY | O_DIRECTORY, 0, &fd, err);
+	auto_dir DIR *dir = NULL;
+	int r = io_opendir(AT_FDCWD, d->path, &dir, err);
 
-	if (r == 0) {
-		dir = fdopendir(fd);
-		if (!dir)
-			r = err_sys(err, errno, "cannot list '%s'", d->path);
-	}
-	if (dir) {
-		steal_fd(&fd);
+	if (r == 0)
 		r = look_through(a, number, dir, err);
-		closedir(dir);
-	}
 	d->absent = r < 0;
 	return r;
 }
@@ -214,27 +204,53 @@ static int read_file(struct alternates *a, struct buf *text, struct err *err)
 	return r == -ERR_NOTFOUND ? 0 : r;
 }
 
+/* The next line that is neither empty nor a comment; *AT moves on. */
+static bool next_line(const struct buf *text, size_t *at, const char **ret,
+		      size_t *ret_len)
+{
+	while (*at < text->len) {
+		const char *line = (const char *)text->data + *at;
+		const char *end = memchr(line, '\n', text->len - *at);
+		size_t len = end ? (size_t)(end - line) : text->len - *at;
+
+		*at += len + 1;
+		if (len == 0 || *line == '#')
+			continue;
+		*ret = line;
+		*ret_len = len;
+		return true;
+	}
+	return false;
+}
+
 static int add_lines(struct alternates *a, const struct buf *text, struct err *err)
 {
-	const char *p = (const char *)text->data, *end = p + text->len;
+	const char *line;
+	size_t at = 0, len;
 	int r = 0;
 
-	while (p < end && r == 0) {
-		const char *line = p, *stop = memchr(p, '\n', (size_t)(end - p));
-
-		stop = stop ? stop : end;
-		p = stop + 1;
-		if (stop == line || *line == '#')
-			continue;
-		if (*line != '/' || memchr(line, '\0', (size_t)(stop - line)))
+	while (r == 0 && next_line(text, &at, &line, &len)) {
+		if (*line != '/' || memchr(line, '\0', len))
 			return err_set(err, ERR_FAILED,
 				       "the store's file '" ALTERNATES_FILE
 				       "' has a line that is no absolute path");
-		r = add_directory(a, line, (size_t)(stop - line), err);
+		r = add_directory(a, line, len, err);
 	}
 	return r;
 }
 
+static bool has_line(const struct buf *text, const char *path)
+{
+	size_t at = 0, len;
+	const char *line;
+
+	while (next_line(text, &at, &line, &len))
+		if (len == strlen(path) && memcmp(line, path, len) == 0)
+			return true;
+	return false;
+}
+
+/* Adds it to the file, unless that has it. */
 static int keep_path(struct alternates *a, const char *path, struct err *err)
 {
 	auto_buf struct buf text;
@@ -242,7 +258,9 @@ static int keep_path(struct alternates *a, const char *path, struct err *err)
 
 	buf_init(&text, FILE_MAX_BYTES);
 	r = read_file(a, &text, err);
-	if (r == 0 && text.len && text.data[text.len - 1] != '\n')
+	if (r < 0 || has_line(&text, path))
+		return r;
+	if (text.len && text.data[text.len - 1] != '\n')
 		r = buf_append_u8(&text, '\n', err);
 	if (r == 0)
 		r = buf_printf(&text, err, "%s\n", path);
@@ -251,41 +269,16 @@ static int keep_path(struct alternates *a, const char *path, struct err *err)
 					  err);
 }
 
-/* Whether the file has it. */
-static int is_kept(struct alternates *a, const char *path, bool *ret, struct err *err)
-{
-	auto_buf struct buf text;
-	size_t len = strlen(path);
-	int r;
-
-	buf_init(&text, FILE_MAX_BYTES);
-	r = read_file(a, &text, err);
-	if (r < 0)
-		return r;
-	*ret = false;
-	for (size_t at = 0; at < text.len && !*ret;) {
-		const uint8_t *line = text.data + at;
-		const uint8_t *stop = memchr(line, '\n', text.len - at);
-		size_t n = stop ? (size_t)(stop - line) : text.len - at;
-
-		*ret = n == len && memcmp(line, path, len) == 0;
-		at += n + 1;
-	}
-	return 0;
-}
-
 static int add_locked(struct alternates *a, const char *path, bool keep, struct err *err)
 {
-	bool known = is_known(a, path), kept = false;
+	bool known = is_known(a, path);
 	int r = known ? 0 : add_directory(a, path, strlen(path), err);
 
 	if (r == 0)
 		r = refresh_directory(a, number_of(a, path), err);
 	if (r < 0 && !known && is_known(a, path))
 		free(a->directories[--a->directory_count].path);
-	if (r == 0 && keep)
-		r = is_kept(a, path, &kept, err);
-	return r < 0 || !keep || kept ? r : keep_path(a, path, err);
+	return r < 0 || !keep ? r : keep_path(a, path, err);
 }
 
 int alternates_add(struct alternates *a, const char *path, bool keep, struct err *err)

@@ -304,6 +304,13 @@ static int on_image(void *arg, const struct record_image *image, struct err *err
 	return r < 0 ? r : look_at_document(arg, &image->config, err);
 }
 
+static int on_artifact(void *arg, const struct record_artifact *artifact, struct err *err)
+{
+	int r = look_at_document(arg, &artifact->manifest, err);
+
+	return r < 0 ? r : look_at_document(arg, &artifact->needs, err);
+}
+
 static int on_index(void *arg, const struct record_ref *ref, struct err *err)
 {
 	return look_at_document(arg, &ref->index, err);
@@ -318,6 +325,8 @@ static int find_documents(struct check_damage *d, struct err *err)
 	p.txn = t;
 	if (r == 0)
 		r = catalog_image_each(t, NULL, on_image, &p, err);
+	if (r == 0)
+		r = catalog_artifact_each(t, NULL, on_artifact, &p, err);
 	return r < 0 ? r : catalog_ref_each(t, NULL, on_index, &p, err);
 }
 

@@ -130,7 +130,7 @@ int check_frames_run(struct check_frames *c, struct err *err) MUST_CHECK;
 struct check_state {
 	struct check_ranges ranges;
 	struct digest_map dropped; /* objects that need not be there */
-	struct digest_map rows[6];
+	struct digest_map rows[7];
 	struct digest_map trees;
 	uint32_t next_number;
 	uint64_t end, seq; /* how far the journal was read into this */

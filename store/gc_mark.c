@@ -340,12 +340,9 @@ static int mark_tree(struct gc_mark *m, uint32_t number, const struct record_lay
 static int read_recipe_frame(struct gc_mark *m, const struct pack_place *at,
 			     struct buf *raw, struct err *err)
 {
-	enum pack_frame_type type;
-	int r = pack_read_body(store_packs(m->store), at, m->codec, &m->frame_bytes, raw,
-			       &type, err);
+	int r = recipe_frame_read(store_packs(m->store), at, m->codec, &m->frame_bytes,
+				  raw, err);
 
-	if (r == 0 && type != PACK_RECIPE)
-		r = err_set(err, ERR_CORRUPT, "a frame is no part of a recipe");
 	return r == -ERR_NOTFOUND ? err_set(err, ERR_CORRUPT, "a pack is missing") : r;
 }
 
@@ -377,7 +374,7 @@ static int mark_recipe(struct gc_mark *m, uint32_t number, const struct pack_pla
 	if (r == 0)
 		r = add_plain(m, number, at, err);
 	if (r == 0)
-		r = recipe_index_open(&x, m->index.data, m->index.len, err);
+		r = recipe_index_open(&x, m->index.data, m->index.len, at, err);
 	while (r == 0) {
 		struct pack_place segment;
 		uint64_t from, to;
@@ -469,6 +466,8 @@ int gc_mark_more(struct gc_mark *m, struct catalog_txn *t, struct err *err)
 		r = catalog_ref_each(t, NULL, mark_ref, m, err);
 	if (r == 0)
 		r = catalog_blob_each(t, NULL, mark_blob, m, err);
+	if (r == 0)
+		r = gc_artifacts_mark(m, t, err);
 	if (r == 0)
 		r = gc_mark_keys(m, t, err);
 	return r < 0 ? r : expand(m, err);

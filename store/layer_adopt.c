@@ -15,20 +15,11 @@ struct adoption {
 	struct buf scratch, index, segment;
 };
 
-static int read_frame(struct adoption *a, const struct pack_place *at, struct buf *raw,
-		      struct err *err)
+static int copy_segment(void *arg, struct pack_place *place, struct err *err)
 {
-	enum pack_frame_type type;
-	int r = pack_read_body(a->packs, at, a->codec, &a->scratch, raw, &type, err);
-
-	if (r == 0 && type != PACK_RECIPE)
-		r = err_set(err, ERR_CORRUPT, "a frame is no part of a recipe");
-	return r;
-}
-
-static int copy_segment(struct adoption *a, struct pack_place *place, struct err *err)
-{
-	int r = read_frame(a, place, &a->segment, err);
+	struct adoption *a = arg;
+	int r = recipe_frame_read(a->packs, place, a->codec, &a->scratch, &a->segment,
+				  err);
 
 	return r < 0 ? r
 		     : session_put_frame(a->session, PACK_RECIPE, a->segment.data,
@@ -39,33 +30,13 @@ static int copy_segment(struct adoption *a, struct pack_place *place, struct err
 static int copy_recipe(struct adoption *a, const struct pack_place *at,
 		       struct pack_place *ret, struct err *err)
 {
-	struct recipe_index x;
-	uint8_t *entry;
-	int r = read_frame(a, at, &a->index, err);
+	int r = recipe_frame_read(a->packs, at, a->codec, &a->scratch, &a->index, err);
 
 	if (r == 0)
-		r = recipe_index_open(&x, a->index.data, a->index.len, err);
-	if (r < 0)
-		return r;
-	entry = a->index.data + (x.entries - a->index.data);
-	for (uint32_t i = 0; i < x.count; i++) {
-		struct pack_place place;
-		uint64_t from, to;
-		bool more;
-
-		r = recipe_index_next(&x, &place, &from, &to, &more, err);
-		pack_place_beside(&place, at);
-		if (r == 0)
-			r = copy_segment(a, &place, err);
-		if (r < 0)
-			return r;
-		put_le32(entry + 8, place.pack);
-		put_le32(entry + 12, place.len);
-		put_le64(entry + 16, place.off);
-		entry += RECIPE_INDEX_ENTRY_SIZE;
-	}
-	return session_put_frame(a->session, PACK_RECIPE, a->index.data, a->index.len,
-				 ret, err);
+		r = recipe_index_move(&a->index, at, copy_segment, a, err);
+	return r < 0 ? r
+		     : session_put_frame(a->session, PACK_RECIPE, a->index.data,
+					 a->index.len, ret, err);
 }
 
 /* One that cannot be read is left out: it is made again from the recipe. */

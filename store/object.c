@@ -371,6 +371,15 @@ bool objects_is_decoded(struct objects *o, const struct digest *d)
 	       frame_cache_has(o->frames, &place.frame);
 }
 
+void objects_fetch(struct objects *o, const struct digest *d)
+{
+	struct object_place place;
+
+	if (find_place(o, d, &place, NULL) == 0 &&
+	    !frame_cache_has(o->frames, &place.frame))
+		packs_fetch(store_packs(o->store), &place.frame);
+}
+
 void objects_stats(struct objects *o, struct objects_stats *ret)
 {
 	struct frame_cache_stats frames;

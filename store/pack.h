@@ -103,6 +103,9 @@ void packs_attach(struct packs *p, unsigned slot, int dirfd);
 /* Opens a pack, so that what is in it can be read even if gc removes it soon. */
 void packs_warm(struct packs *p, uint32_t number);
 
+/* Has a frame read from disk into the page cache, without waiting for it. */
+void packs_fetch(struct packs *p, const struct pack_place *at);
+
 /* Closes packs that were removed and are not being read, so that their space is given back.
  * For processes that live long. */
 void packs_drop_removed(struct packs *p);

@@ -2,7 +2,6 @@
  * Reading frames by place, through a set of open packs. */
 #include "store/pack_private.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -134,6 +133,16 @@ void packs_warm(struct packs *p, uint32_t number)
 		packs_release(p, &h);
 }
 
+void packs_fetch(struct packs *p, const struct pack_place *at)
+{
+	struct pack_handle h;
+
+	if (packs_acquire(p, at->pack, &h, NULL) < 0)
+		return;
+	(void)posix_fadvise(h.fd, (off_t)at->off, at->len, POSIX_FADV_WILLNEED);
+	packs_release(p, &h);
+}
+
 void packs_drop_removed(struct packs *p)
 {
 	pthread_mutex_lock(&p->lock);
@@ -261,19 +270,12 @@ static int list_dir(DIR *dir, struct buf *numbers, struct err *err)
 int packs_list(struct packs *p, uint32_t **ret, size_t *ret_count, struct err *err)
 {
 	auto_buf struct buf numbers;
-	auto_fd int fd = -1;
-	DIR *dir;
-	int r = io_open(p->dirfd, ".", O_RDONLY | O_DIRECTORY, 0, &fd, err);
+	auto_dir DIR *dir = NULL;
+	int r = io_opendir(p->dirfd, ".", &dir, err);
 
 	buf_init(&numbers, PACKS_MAX * sizeof(uint32_t));
-	if (r < 0)
-		return r;
-	dir = fdopendir(fd);
-	if (!dir)
-		return err_sys(err, errno, "cannot list the packs");
-	steal_fd(&fd);
-	r = list_dir(dir, &numbers, err);
-	closedir(dir);
+	if (r == 0)
+		r = list_dir(dir, &numbers, err);
 	if (r < 0)
 		return r;
 	*ret_count = numbers.len / sizeof(uint32_t);

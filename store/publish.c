@@ -3,10 +3,8 @@
  * does. */
 #include "store/publish.h"
 
-#include <dirent.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -65,10 +63,11 @@ static int make_publisher(struct store *s, const struct stat *st, char *ret,
 {
 	uint64_t number;
 	char line[128];
-	int len;
+	int len, r;
 
-	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-		return err_sys(err, errno, "cannot get a random number");
+	r = io_random(&number, sizeof(number), err);
+	if (r < 0)
+		return r;
 	snprintf(ret, SHARE_PUBLISHER_DIGITS + 1, "%016llx", (unsigned long long)number);
 	len = snprintf(line, sizeof(line), "%s %llu %llu\n", ret,
 		       (unsigned long long)st->st_dev, (unsigned long long)st->st_ino);
@@ -134,7 +133,7 @@ static int read_before(struct publishing *p, struct err *err)
 	return 0;
 }
 
-/* Calls the lines of `current` that begin with WORD, cut off. */
+/* The next line from *AT on that begins with WORD, without it. */
 static bool next_line(const struct publishing *p, const char *word, size_t *at,
 		      char *line, size_t size)
 {
@@ -276,10 +275,10 @@ static int seal(struct publishing *p, struct err *err)
 		r = catalog_pack_each(t, on_pack, p, err);
 	if (r == 0)
 		r = share_write_index(fd, t, &p->result->objects, err);
+	if (r == 0)
+		r = io_random(&random, sizeof(random), err);
 	if (r < 0)
 		return r;
-	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return err_sys(err, errno, "cannot get a random number");
 	snprintf(p->result->index, sizeof(p->result->index),
 		 SHARE_INDEX_PREFIX "%016llx-%08x", (unsigned long long)mark.seq, random);
 	return 0;
@@ -291,13 +290,16 @@ static bool is_live(const struct publishing *p, const char *path)
 {
 	const struct pack_now *packs =
 		(const struct pack_now *)(const void *)p->packs.data;
-	char name[PACK_NAME_SIZE + sizeof(SHARE_PACKS)];
+	static const char dir[] = SHARE_PACKS "/";
+	char name[PACK_NAME_SIZE];
 
 	if (strcmp(path, p->result->index) == 0)
 		return true;
+	if (strncmp(path, dir, sizeof(dir) - 1) != 0)
+		return false;
 	for (size_t i = 0; i < p->packs.len / sizeof(*packs); i++) {
-		snprintf(name, sizeof(name), SHARE_PACKS "/%08x.pack", packs[i].number);
-		if (strcmp(path, name) == 0)
+		pack_name(packs[i].number, name);
+		if (strcmp(path + sizeof(dir) - 1, name) == 0)
 			return true;
 	}
 	return false;
@@ -331,18 +333,11 @@ static int retire(struct publishing *p, const char *path, struct err *err)
 static int retire_in(struct publishing *p, int dirfd, const char *prefix,
 		     const char *beginning, struct err *err)
 {
-	auto_fd int fd = -1;
+	auto_dir DIR *dir = NULL;
 	struct dirent *e;
 	char path[200];
-	DIR *dir;
-	int r = io_open(dirfd, ".", O_RDONLY | O_DIRECTORY, 0, &fd, err);
+	int r = io_opendir(dirfd, ".", &dir, err);
 
-	if (r < 0)
-		return r;
-	dir = fdopendir(fd);
-	if (!dir)
-		return err_sys(err, errno, "cannot list the published files");
-	steal_fd(&fd);
 	while (r == 0 && (errno = 0, e = readdir(dir))) {
 		if (e->d_name[0] == '.' || strlen(e->d_name) > 64 ||
 		    strncmp(e->d_name, beginning, strlen(beginning)) != 0)
@@ -352,7 +347,6 @@ static int retire_in(struct publishing *p, int dirfd, const char *prefix,
 	}
 	if (r == 0 && errno)
 		r = err_sys(err, errno, "cannot list the published files");
-	closedir(dir);
 	return r;
 }
 

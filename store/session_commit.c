@@ -6,28 +6,12 @@
 
 /* ---- collecting items ---- */
 
-/* The targets first: they have the stricter alignment. */
-static int copy_ref(struct session_item *to, const struct record_ref *ref,
-		    struct err *err)
-{
-	size_t targets = ref->count * sizeof(ref->targets[0]);
-	size_t name = strlen(ref->name) + 1;
-	char *at = malloc(targets + name);
-
-	if (!at)
-		return err_nomem(err);
-	to->memory = at;
-	to->item.ref.targets = targets ? memcpy(at, ref->targets, targets) : NULL;
-	to->item.ref.name = memcpy(at + targets, ref->name, name);
-	return 0;
-}
-
 static int copy_item(struct session_item *to, const struct record_item *item,
 		     struct err *err)
 {
 	*to = (struct session_item){.item = *item};
 	if (item->type == RECORD_REF)
-		return copy_ref(to, &item->ref, err);
+		return record_ref_copy(&item->ref, &to->item.ref, &to->memory, err);
 	if (item->type == RECORD_UNREF) {
 		to->memory = strdup(item->unref.name);
 		if (!to->memory)
@@ -51,6 +35,8 @@ static const struct digest *key_of(const struct record_item *item)
 		return &item->image.manifest;
 	case RECORD_KEY:
 		return &item->key.key;
+	case RECORD_ARTIFACT:
+		return &item->artifact.manifest;
 	default:
 		return NULL;
 	}
@@ -253,6 +239,7 @@ static int is_known(const struct session *s, struct catalog_txn *t,
 		struct record_chain chain;
 		struct record_blob blob;
 		struct record_image image;
+		struct record_artifact artifact;
 	} there;
 	int r;
 
@@ -272,6 +259,10 @@ static int is_known(const struct session *s, struct catalog_txn *t,
 	case RECORD_REF:
 	case RECORD_UNREF:
 		return ref_state(t, item, ret, err);
+	case RECORD_ARTIFACT:
+		r = catalog_artifact_get(t, &item->artifact.manifest, &there.artifact,
+					 err);
+		break;
 	case RECORD_KEY:
 		return key_state(s, t, &item->key, ret, err);
 	default:
@@ -313,6 +304,8 @@ static int add_item(struct commit *c, struct record_item *item, struct err *err)
 		item->chain.number = store_commit_number(c);
 	} else if (item->type == RECORD_KEY) {
 		item->key.created = time(NULL);
+	} else if (item->type == RECORD_ARTIFACT) {
+		item->artifact.created = time(NULL);
 	}
 	return store_commit_add(c, item, err);
 }

@@ -9,6 +9,17 @@
 
 #define REFS_MAX (1u << 20)
 
+/* A name and what it points to. */
+struct share_ref {
+	struct record_ref ref;
+	void *memory;
+};
+
+static const struct share_ref *refs_of(const struct share *s)
+{
+	return (const struct share_ref *)(const void *)s->refs.data;
+}
+
 /* ---- current ---- */
 
 /* "index-" and what file names of ours are made of: never a path. */
@@ -80,26 +91,16 @@ static int put_into(struct digest_map *m, const struct digest *d, const void *re
 
 static int put_ref(struct share *s, const struct record_ref *ref, struct err *err)
 {
-	struct record_ref *refs, copy = *ref;
-	struct record_ref_target *targets;
+	struct share_ref copy;
+	int r = record_ref_copy(ref, &copy.ref, &copy.memory, err);
 
-	if (s->ref_count == REFS_MAX)
-		return err_set(err, ERR_LIMIT, "more than %u names", REFS_MAX);
-	refs = reallocarray(s->refs, s->ref_count + 1, sizeof(*refs));
-	if (!refs)
-		return err_nomem(err);
-	s->refs = refs;
-	targets = calloc(ref->count + 1, sizeof(*targets));
-	copy.name = strdup(ref->name);
-	if (!copy.name || !targets) {
-		free((char *)(uintptr_t)copy.name);
-		free(targets);
-		return err_nomem(err);
-	}
-	memcpy(targets, ref->targets, ref->count * sizeof(*targets));
-	copy.targets = targets;
-	refs[s->ref_count++] = copy;
-	return 0;
+	if (r == 0)
+		r = buf_append(&s->refs, &copy, sizeof(copy), err);
+	if (r == -ERR_LIMIT)
+		r = err_set(err, ERR_LIMIT, "more than %u names", REFS_MAX);
+	if (r < 0)
+		free(copy.memory);
+	return r;
 }
 
 static int on_item(void *arg, const struct record_item *item, struct err *err)
@@ -144,6 +145,7 @@ int share_open(int dirfd, const char *name, struct share **ret, struct err *err)
 	pthread_mutex_init(&s->lock, NULL);
 	digest_map_init(&s->layers, sizeof(struct record_layer));
 	digest_map_init(&s->blobs, sizeof(struct record_blob));
+	buf_init(&s->refs, REFS_MAX * sizeof(struct share_ref));
 	r = share_index_open(s, dirfd, err);
 	if (r == 0)
 		r = read_state(s, err);
@@ -162,11 +164,9 @@ void share_close(struct share *s)
 	share_index_close(s);
 	digest_map_release(&s->layers);
 	digest_map_release(&s->blobs);
-	for (size_t i = 0; i < s->ref_count; i++) {
-		free((char *)(uintptr_t)s->refs[i].name);
-		free((void *)(uintptr_t)s->refs[i].targets);
-	}
-	free(s->refs);
+	for (size_t i = 0; i < share_ref_count(s); i++)
+		free(refs_of(s)[i].memory);
+	buf_release(&s->refs);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -174,11 +174,6 @@ void share_close(struct share *s)
 const char *share_index_name(const struct share *s)
 {
 	return s->name;
-}
-
-uint64_t share_object_count(const struct share *s)
-{
-	return s->records;
 }
 
 static const void *find_in(const struct digest_map *m, const struct digest *d)
@@ -200,10 +195,10 @@ const struct record_blob *share_blob(const struct share *s, const struct digest 
 
 size_t share_ref_count(const struct share *s)
 {
-	return s->ref_count;
+	return s->refs.len / sizeof(struct share_ref);
 }
 
 const struct record_ref *share_ref(const struct share *s, size_t number)
 {
-	return &s->refs[number];
+	return &refs_of(s)[number].ref;
 }

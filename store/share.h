@@ -29,7 +29,6 @@ int share_open(int dirfd, const char *name, struct share **ret,
 void share_close(struct share *s); /* NULL is ignored */
 
 const char *share_index_name(const struct share *s);
-uint64_t share_object_count(const struct share *s);
 
 /* ERR_NOTFOUND without a text. */
 int share_object_get(struct share *s, const struct digest *d, struct object_place *ret,

@@ -28,8 +28,7 @@ struct share {
 	struct share_block cache[SHARE_CACHED];
 
 	struct digest_map layers, blobs; /* of their records */
-	struct record_ref *refs;
-	size_t ref_count;
+	struct buf refs;                 /* struct share_ref, in share.c */
 };
 
 /* Opens the file and checks all that the header and the table of blocks say. */

@@ -3,6 +3,8 @@
  */
 #include "tools/command.h"
 
+#include <string.h>
+
 #include "tools/output.h"
 #include "tools/paths.h"
 
@@ -25,6 +27,31 @@ const struct option_spec command_json_option[] = {
 	OPTION_END,
 };
 
+const char *command_short_name(const struct command *command)
+{
+	const char *space = strrchr(command->name, ' ');
+
+	return space ? space + 1 : command->name;
+}
+
+const struct command *command_member(const struct command *command, const char *name)
+{
+	for (size_t i = 0; command->group && command->group[i]; i++)
+		if (strcmp(command_short_name(command->group[i]), name) == 0)
+			return command->group[i];
+	return NULL;
+}
+
+static int list_members(const struct command *c, struct buf *out, struct err *err)
+{
+	int rc = buf_printf(out, err, "\ncommands:\n");
+
+	for (size_t i = 0; c->group[i] && !rc; i++)
+		rc = buf_printf(out, err, "  %-10s  %s\n",
+				command_short_name(c->group[i]), c->group[i]->summary);
+	return rc;
+}
+
 static int format_help(const struct command *c, struct buf *out, struct err *err)
 {
 	bool own = c->options && c->options->type != OPTION_IS_END;
@@ -34,6 +61,8 @@ static int format_help(const struct command *c, struct buf *out, struct err *err
 			*c->arguments ? " " : "", c->arguments, c->summary);
 	if (!rc && c->details)
 		rc = buf_printf(out, err, "\n%s\n", c->details);
+	if (!rc && c->group)
+		rc = list_members(c, out, err);
 	if (!rc)
 		rc = buf_printf(out, err, "\noptions:\n");
 	if (!rc && own)
@@ -97,6 +126,31 @@ static int run(const struct command *c, const struct command_common *common, voi
 	return rc;
 }
 
+static int group_main(const struct command *group, const struct command_common *globals,
+		      int argc, char **argv, int *ret_status, struct err *err)
+{
+	struct command_common common = *globals;
+	const struct option_table table = {command_common_options, &common};
+	const struct command *member;
+	int first, rc;
+
+	rc = options_parse(&table, 1, true, argc, argv, &first, err);
+	if (rc)
+		return rc;
+	if (common.help && first == argc) {
+		*ret_status = 0;
+		return command_help(group, err);
+	}
+	if (first == argc)
+		return err_set(err, ERR_USAGE, "%s needs %s", group->name,
+			       group->arguments);
+	member = command_member(group, argv[first]);
+	if (!member)
+		return err_set(err, ERR_USAGE, "unknown command '%s %s'", group->name,
+			       argv[first]);
+	return command_main(member, &common, argc - first, argv + first, ret_status, err);
+}
+
 int command_main(const struct command *command, const struct command_common *globals,
 		 int argc, char **argv, int *ret_status, struct err *err)
 {
@@ -109,6 +163,8 @@ int command_main(const struct command *command, const struct command_common *glo
 	};
 	int first, rc;
 
+	if (command->group)
+		return group_main(command, globals, argc, argv, ret_status, err);
 	if (!values)
 		return err_nomem(err);
 	rc = options_parse(tables, ARRAY_LEN(tables), false, argc, argv, &first, err);

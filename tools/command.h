@@ -70,6 +70,9 @@ struct command {
 	enum option_completion complete; /* what its arguments are, for completion */
 	const char *words;               /* with COMPLETE_WORDS: what they can be */
 	int failure;                     /* exit status of every error; 0: by its code */
+	/* A group: its first argument is the name of one of these (ended by NULL), which are
+	 * called "<group> <name>". It has no options of its own and no run. */
+	const struct command *const *group;
 
 	/* Returns 0 or a negative error code; main.c prints the error and chooses the exit
 	 * status: ERR_USAGE 2, ERR_NOTFOUND 3, ERR_CORRUPT 4, any other 1. Data goes to
@@ -103,6 +106,10 @@ struct command_common {
 };
 extern const struct option_spec command_common_options[];
 extern const struct option_spec command_json_option[]; /* only with COMMAND_JSON */
+
+/* The member of a group called NAME, NULL if there is none; and what each is called there. */
+const struct command *command_member(const struct command *command, const char *name);
+const char *command_short_name(const struct command *command);
 
 /* Parses ARGV (argv[0] is the command's name) by the command's table and runs it with what
  * GLOBALS already says; --help prints the help instead. */

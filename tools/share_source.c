@@ -17,21 +17,21 @@ struct share_source {
 };
 
 /* Only documents are asked for here, so by one thread; they stay as long as the source. */
-static int open_document(struct source *s, const struct digest *d, struct stream **ret,
-			 uint64_t *ret_size, struct err *err)
+static int open_document(struct source *s, const struct descriptor *d,
+			 struct stream **ret, uint64_t *ret_size, struct err *err)
 {
 	struct share_source *share = (struct share_source *)s;
 	const struct source_document *document;
 	struct descriptor desc;
 	auto_buf struct buf bytes;
 	uint64_t size;
-	int rc = objects_size(share->objects, d, &size, err);
+	int rc = objects_size(share->objects, &d->digest, &size, err);
 
 	buf_init(&bytes, DOCUMENT_MAX);
 	if (!rc && size > DOCUMENT_MAX)
 		return err_set(err, ERR_NOTFOUND, "it is no document");
 	if (!rc)
-		rc = objects_read_all(share->objects, d, &bytes, err);
+		rc = objects_read_all(share->objects, &d->digest, &bytes, err);
 	if (!rc)
 		rc = source_add_document(s, &bytes, &desc, err);
 	if (rc)

@@ -267,6 +267,9 @@ static bool is_platform(const char *have, const char *wanted)
 static int pick_target(const struct record_ref *ref, const char *platform,
 		       struct digest *ret, struct err *err)
 {
+	if (ref->count == 0)
+		return err_set(err, ERR_NOTFOUND, "'%s' is an artifact, not an image",
+			       ref->name);
 	for (uint32_t i = 0; i < ref->count; i++) {
 		if (!platform || is_platform(ref->targets[i].platform, platform)) {
 			*ret = ref->targets[i].manifest;

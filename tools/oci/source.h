@@ -5,7 +5,7 @@
  *
  *	TRANSPORT ":" PATH [":" REF | "@" DIGEST]
  *
- *	oci:DIR  oci-archive:FILE  docker-archive:FILE  dir:DIR
+ *	oci:DIR  oci-archive:FILE  docker-archive:FILE  dir:DIR  docker://REF
  *
  * A FILE may be compressed, and "-" for standard input. Opening and documents: one thread;
  * source_open_blob: any number.
@@ -21,8 +21,9 @@ struct source;
 #define SOURCE_DOCUMENTS_MAX (64u << 20) /* bytes of all that are read */
 
 struct source_ops {
-	/* Opens content by its digest. ERR_NOTFOUND if the source does not have it. */
-	int (*open)(struct source *s, const struct digest *d, struct stream **ret,
+	/* Opens content by its digest. ERR_NOTFOUND if the source does not have it, which may
+	 * also show only when it is read. */
+	int (*open)(struct source *s, const struct descriptor *d, struct stream **ret,
 		    uint64_t *ret_size, struct err *err);
 	void (*close)(struct source *s);
 };
@@ -47,6 +48,7 @@ struct source {
 	struct source_root *roots;
 	size_t root_count;
 	bool chosen; /* the user named one root */
+	bool far;    /* what was read is worth a commit of its own */
 	struct source_document *documents;
 	size_t document_count;
 	uint64_t read_bytes; /* of documents, so far */
