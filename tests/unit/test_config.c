@@ -89,7 +89,7 @@ static void a_made_config_is_canonical(void **state)
 	assert_int_equal(config_parse(a.data, a.len, 1, &c, NULL), 0);
 	assert_true(digest_equal(&c.diffids[0], &d));
 	assert_string_equal(c.platform.variant, "v7");
-	assert_int_equal(config_make(&p, &d, 0, "\xff", NULL, &b, NULL), -ERR_INVALID);
+	assert_int_equal(config_make(&p, &d, 0, "\xff", &b, NULL), -ERR_INVALID);
 }
 
 static void a_config_goes_on_in_the_one_above(void **state)
