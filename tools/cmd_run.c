@@ -2,6 +2,7 @@
  * `layercache run -- CMD...`: one cached build step.
  */
 #include <ctype.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -9,6 +10,7 @@
 #include "tools/image_record.h"
 #include "tools/oci/reference.h"
 #include "tools/output.h"
+#include "tools/run_guard.h"
 #include "tools/run_lock.h"
 #include "tools/run_step.h"
 
@@ -248,10 +250,11 @@ static int run_step_call(struct call *c, const struct secrets *secrets, struct e
 	rc = c->o->no_cache ? -ERR_NOTFOUND : lookup(c, &found, err);
 	if (rc != -ERR_NOTFOUND)
 		return rc ? rc : give(c, &found, err);
-	return run_or_wait(c, secrets, err);
+	rc = run_guard_enter(err);
+	return rc ? rc : run_or_wait(c, secrets, err);
 }
 
-static int run(struct command_call *call, struct err *err)
+static int run_step_of(struct command_call *call, struct err *err)
 {
 	const struct run_options *o = call->values;
 	__attribute__((cleanup(secrets_release))) struct secrets secrets = {0};
@@ -276,6 +279,23 @@ static int run(struct command_call *call, struct err *err)
 	c.store = store;
 	if (!rc)
 		rc = run_step_call(&c, &secrets, err);
+	return rc;
+}
+
+/* A shell that runs a script of steps stops by Ctrl-C only if what it waits for did so. */
+static void end_by(int signal_number, const struct err *err)
+{
+	fprintf(stderr, "layercache: run: %s\n", err->msg);
+	signal(signal_number, SIG_DFL);
+	raise(signal_number);
+}
+
+static int run(struct command_call *call, struct err *err)
+{
+	int rc = run_step_of(call, err);
+
+	if (rc == -ERR_CANCELED && err->sys)
+		end_by(err->sys, err);
 	return rc ? err_wrap(err, "run") : 0;
 }
 

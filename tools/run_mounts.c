@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 
 #include "store/base/io.h"
 #include "tools/run_sandbox_private.h"
@@ -193,13 +192,27 @@ static int bind_at(const struct run_sandbox *s, const char *from, const char *pa
 	return rc;
 }
 
+/* The host's devices one by one: the mount itself allows none, so that those which the step
+ * makes for itself (of the host's disks) cannot be opened. */
+static int bind_devices(const struct run_sandbox *s, int dev, struct err *err)
+{
+	static const char *const names[] = {"/dev/null", "/dev/zero",   "/dev/full",
+					    "/dev/tty",  "/dev/random", "/dev/urandom"};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(names) && !rc; i++) {
+		auto_fd int fd = openat(dev, names[i] + 5,
+					O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+		if (fd < 0)
+			return err_sys(err, errno, "cannot make '%s'", names[i]);
+		rc = bind_at(s, names[i], names[i], MS_NOSUID | MS_NOEXEC, err);
+	}
+	return rc;
+}
+
 static int make_devices(const struct run_sandbox *s, struct err *err)
 {
-	static const struct {
-		const char *name;
-		unsigned minor, major;
-	} devices[] = {{"null", 3, 1},   {"zero", 5, 1},    {"full", 7, 1},
-		       {"random", 8, 1}, {"urandom", 9, 1}, {"tty", 0, 5}};
 	static const char *const links[][2] = {
 		{"/proc/self/fd", "fd"},       {"/proc/self/fd/0", "stdin"},
 		{"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"},
@@ -207,14 +220,10 @@ static int make_devices(const struct run_sandbox *s, struct err *err)
 	auto_fd int dev = -1;
 	int rc = run_root_open(s->rootfd, "/dev", O_RDONLY | O_DIRECTORY, &dev, err);
 
+	if (!rc)
+		rc = bind_devices(s, dev, err);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < ARRAY_LEN(devices); i++)
-		if (mknodat(dev, devices[i].name, S_IFCHR | 0666,
-			    makedev(devices[i].major, devices[i].minor)) != 0 ||
-		    fchmodat(dev, devices[i].name, 0666, 0) != 0)
-			return err_sys(err, errno, "cannot make the device '/dev/%s'",
-				       devices[i].name);
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)
 		if (symlinkat(links[i][0], dev, links[i][1]) != 0)
 			return err_sys(err, errno, "cannot make '/dev/%s'", links[i][1]);
@@ -262,7 +271,7 @@ static int mount_kernel(const struct run_sandbox *s, struct err *err)
 	else if (!rc)
 		rc = mount_at(s, "sysfs", "/sys", safe | MS_RDONLY, NULL, err);
 	if (!rc)
-		rc = mount_at(s, "tmpfs", "/dev", MS_NOSUID | MS_STRICTATIME,
+		rc = mount_at(s, "tmpfs", "/dev", MS_NOSUID | MS_NODEV | MS_STRICTATIME,
 			      "mode=755,size=64k", err);
 	if (!rc)
 		rc = make_devices(s, err);

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -169,6 +171,9 @@ static _Noreturn void command(const struct run_sandbox *s, int report)
 	if (!rc && chdir(s->workdir) != 0)
 		rc = err_sys(&err, errno, "cannot go to the working directory '%s'",
 			     s->workdir);
+	/* What our caller had open would be a way out. */
+	if (!rc && syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
+		rc = err_sys(&err, errno, "cannot close the caller's files");
 	if (rc)
 		give_up(report, 0, &err);
 	umask(022);
@@ -210,16 +215,23 @@ static int isolate(struct run_sandbox *s, struct err *err)
 	return io_open(AT_FDCWD, s->root, O_RDONLY | O_DIRECTORY, 0, &s->rootfd, err);
 }
 
-static _Noreturn void first(struct run_sandbox s, int report, pid_t parent)
+static bool is_unheard(int report)
+{
+	struct pollfd p = {.fd = report};
+
+	return poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+}
+
+static _Noreturn void first(struct run_sandbox s, int report)
 {
 	struct err err = {0};
 	pid_t child;
 	int rc = 0;
 
-	/* With us goes everything in the namespace. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != 0)
+	/* With us goes everything in the namespace. From here the parent has no number: that
+	 * it ended before we said so shows by the pipe. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || is_unheard(report))
 		rc = err_set(&err, ERR_FAILED, "the parent process has ended");
-	(void)parent;
 	if (!rc)
 		rc = isolate(&s, &err);
 	if (!rc && !s.network)
@@ -247,6 +259,16 @@ static pid_t fork_first(void)
 	return (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, NULL, NULL, NULL, 0);
 }
 
+static int stopped(int signal, struct err *err)
+{
+	int rc = err_set(err, ERR_CANCELED, "stopped by signal %d (%s)", signal,
+			 strsignal(signal));
+
+	if (err)
+		err->sys = signal;
+	return rc;
+}
+
 /* Waits for CHILD. A signal to us ends it. */
 static int wait_for(pid_t child, int signals, int *ret_status, struct err *err)
 {
@@ -261,8 +283,7 @@ static int wait_for(pid_t child, int signals, int *ret_status, struct err *err)
 		if (n == (ssize_t)sizeof(info) && info.ssi_signo != SIGCHLD) {
 			(void)kill(child, SIGKILL);
 			(void)waitpid(child, NULL, 0);
-			return err_set(err, ERR_CANCELED, "stopped by signal %u (%s)",
-				       info.ssi_signo, strsignal((int)info.ssi_signo));
+			return stopped((int)info.ssi_signo, err);
 		}
 		if (waitpid(child, &status, WNOHANG) == child)
 			break;
@@ -293,14 +314,16 @@ static int run(const struct run_sandbox *s, int signals, int *ret_status, struct
 {
 	auto_fd int read_end = -1;
 	int ends[2], status = 0, rc;
-	pid_t parent = getpid(), child;
+	pid_t child;
 
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return err_sys(err, errno, "cannot make a pipe");
 	read_end = ends[0];
 	child = fork_first();
-	if (child == 0)
-		first(*s, ends[1], parent);
+	if (child == 0) {
+		close(steal_fd(&read_end));
+		first(*s, ends[1]);
+	}
 	close(ends[1]);
 	if (child < 0)
 		return err_sys(err, errno, "cannot make a pid namespace");

@@ -33,7 +33,8 @@ struct run_sandbox {
 
 /* Runs the command to its end; its output goes to our standard error. *ret_status: its exit
  * status, 128 + N if signal N ended it, 126 or 127 if it could not be started (then WHY is
- * set). SIGINT, SIGTERM and SIGHUP end it: ERR_CANCELED. Any failure of our own: < 0. */
+ * set). SIGINT, SIGTERM and SIGHUP end it: ERR_CANCELED with
+ * the signal in err->sys. Any failure of our own: < 0. */
 int run_sandbox_run(const struct run_sandbox *s, int *ret_status, struct err *why,
 		    struct err *err) MUST_CHECK;
 

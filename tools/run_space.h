@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Where a build step works: an overlay on the chain it begins with, in a mount namespace of
- * this process alone. Whatever kills the process, nothing stays mounted; the directory with
+ * Where a build step works: an overlay on the chain it begins with, in the mount
+ * namespace of this process alone. Whatever kills the process, nothing stays mounted; the directory with
  * the changes is swept by the next run (overlay_lease.h). The store need not be mounted: then
  * a daemon of the run's own serves it, in the same namespace.
  */
@@ -22,8 +22,8 @@ struct run_space {
 	char mnt[PATH_MAX];   /* where it has mounted the store */
 };
 
-/* Makes it, on CHAINID or (NULL) on nothing. Needs root; changes this process's mount
- * namespace for good, so before threads are started. RET is released also after an error. */
+/* Makes it, on CHAINID or (NULL) on nothing, in this process's mount namespace, which has to
+ * be its own (run_guard_enter). RET is released also after an error. */
 int run_space_open(struct store *store, const struct digest *chainid,
 		   struct run_space *ret, struct err *err) MUST_CHECK;
 
