@@ -2,7 +2,9 @@
  * The lock of a step being executed. */
 #include "tools/run_lock.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "store/base/io.h"
@@ -27,6 +29,36 @@ static bool is_current(const struct run_lock *l)
 	return fstat(l->fd, &ours) == 0 &&
 	       fstatat(l->dirfd, l->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+static bool is_digest(const char *name)
+{
+	return strlen(name) == DIGEST_HEX_SIZE - 1 &&
+	       strspn(name, "0123456789abcdef") == DIGEST_HEX_SIZE - 1;
+}
+
+/* The files of those that were killed. Who has made one and is about to lock it makes it
+ * again. */
+static void sweep(const struct run_lock *own)
+{
+	const struct dirent *e;
+	DIR *dir;
+
+	if (io_opendir(own->dirfd, ".", &dir, NULL))
+		return;
+	while ((e = readdir(dir))) {
+		struct run_lock l = {.dirfd = own->dirfd, .fd = -1};
+
+		if (!is_digest(e->d_name) || strcmp(e->d_name, own->name) == 0)
+			continue;
+		memcpy(l.name, e->d_name, sizeof(l.name));
+		if (io_open(l.dirfd, l.name, O_RDONLY | O_NOFOLLOW, 0, &l.fd, NULL))
+			continue;
+		if (io_lock(l.fd, true, false, l.name, NULL) == 0 && is_current(&l))
+			(void)unlinkat(l.dirfd, l.name, 0);
+		close(l.fd);
+	}
+	closedir(dir);
 }
 
 static int take(struct run_lock *l, bool *ret_waited, struct err *err)
@@ -59,6 +91,7 @@ int run_lock_take(struct store *store, const struct digest *key, struct run_lock
 		rc = take(&l, ret_waited, err);
 	if (rc)
 		return rc;
+	sweep(&l);
 	*ret = l;
 	l = RUN_LOCK_NONE;
 	return 0;

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One cached build step: what it prints, what the command is given, what is kept of it, and
 # that the result is an image like any other.
+# shellcheck disable=SC2016 # the step's shell expands it
 . "$(dirname "$0")/../lib/tap.sh"
 need root fuse upper busybox python3 umoci jq setfattr
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # A Dockerfile as a script of `run` steps: what an edit runs again, and what it does not.
+# shellcheck disable=SC2016 # the step's shell expands it
 . "$(dirname "$0")/../lib/tap.sh"
 need root fuse upper busybox jq skopeo umoci
 
@@ -22,12 +23,13 @@ step() { # name options...
 }
 build() {
     local parent=base
-    : >"$T/ran" >"$T/steps.err"
+    rm -f "$T/ran" "$T/steps.err"
+    touch "$T/ran" "$T/steps.err"
     step pkg -- pkg install netcat &&
         step workdir --workdir /usr/src/app &&
         step copy --input requirements.txt &&
         step pip -- pip install -r requirements.txt &&
-        step app --input app:. --name "${1:-app}"
+        step app --input app:. --name app
 }
 # Builds, and says which steps were run.
 rebuilds() { # title steps
@@ -81,7 +83,8 @@ ok 'to the same files' diff -r --no-dereference "$(lc path app)" "$T/bundle/root
 # ---- two stages: wheels are built in one, and copied to the other ----
 stages() {
     local parent=base
-    : >"$T/ran" >"$T/steps.err"
+    rm -f "$T/ran" "$T/steps.err"
+    touch "$T/ran" "$T/steps.err"
     step b-copy --workdir /build --input requirements.txt &&
         step b-wheel --name wheels -- pip wheel -r requirements.txt -w /wheels || return
     parent=base
