@@ -77,7 +77,7 @@ static bool is_there(const struct run_sandbox *s, const char *path)
 	return run_root_open(s->rootfd, path, O_PATH, &fd, NULL) == 0;
 }
 
-/* All parts of PATH; a link that leads nowhere is left alone. */
+/* All parts of PATH. */
 static int need(const struct run_sandbox *s, const char *path, bool dir,
 		struct run_stubs *stubs, struct err *err)
 {
@@ -100,14 +100,30 @@ static int need(const struct run_sandbox *s, const char *path, bool dir,
 	return 0;
 }
 
+/* Where the link FD in /etc leads to: as in /etc/resolv.conf into /run, which nobody has
+ * filled yet. */
+static int need_target(const struct run_sandbox *s, int fd, struct run_stubs *stubs,
+		       struct err *err)
+{
+	char target[2048], path[PATH_MAX];
+	ssize_t len = readlinkat(fd, "", target, sizeof(target) - 1);
+
+	if (len <= 0)
+		return 0;
+	target[len] = '\0';
+	snprintf(path, sizeof(path), "%s%s", *target == '/' ? "" : "/etc/", target);
+	return need(s, path, false, stubs, err);
+}
+
 static int need_file(const struct run_sandbox *s, const char *path,
 		     struct run_stubs *stubs, struct err *err)
 {
 	auto_fd int fd = -1;
 
-	/* /etc/resolv.conf may be a link into /run, which nobody has filled yet. */
-	if (run_root_open(s->rootfd, path, O_PATH | O_NOFOLLOW, &fd, NULL) == 0)
+	if (is_there(s, path))
 		return 0;
+	if (run_root_open(s->rootfd, path, O_PATH | O_NOFOLLOW, &fd, NULL) == 0)
+		return need_target(s, fd, stubs, err);
 	return need(s, path, false, stubs, err);
 }
 
@@ -258,6 +274,19 @@ static int protect_proc(const struct run_sandbox *s, struct err *err)
 	return rc;
 }
 
+static int hide_directories(const struct run_sandbox *s, struct err *err)
+{
+	static const char *const hidden[] = {"/proc/acpi", "/proc/scsi", "/sys/firmware"};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(hidden) && !rc; i++)
+		if (is_there(s, hidden[i]))
+			rc = mount_at(s, "tmpfs", hidden[i],
+				      MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+				      "size=4k", err);
+	return rc;
+}
+
 static int mount_kernel(const struct run_sandbox *s, struct err *err)
 {
 	const unsigned long safe = MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -270,6 +299,8 @@ static int mount_kernel(const struct run_sandbox *s, struct err *err)
 		rc = bind_at(s, "/sys", "/sys", safe | MS_RDONLY, err);
 	else if (!rc)
 		rc = mount_at(s, "sysfs", "/sys", safe | MS_RDONLY, NULL, err);
+	if (!rc)
+		rc = hide_directories(s, err);
 	if (!rc)
 		rc = mount_at(s, "tmpfs", "/dev", MS_NOSUID | MS_NODEV | MS_STRICTATIME,
 			      "mode=755,size=64k", err);

@@ -135,7 +135,8 @@ static int mount_chain(struct run_space *s, struct store *store,
 /* Without a parent the root is the directory of changes itself. */
 static int mount_nothing(struct run_space *s, struct err *err)
 {
-	if (mount(s->upper, s->root, NULL, MS_BIND, NULL) != 0)
+	if (mount(s->upper, s->root, NULL, MS_BIND, NULL) != 0 ||
+	    mount(NULL, s->root, NULL, MS_BIND | MS_REMOUNT | MS_NODEV, NULL) != 0)
 		return err_sys(err, errno, "cannot mount the step's root");
 	return 0;
 }

@@ -64,6 +64,12 @@ is 'nothing was recorded' "$(lc list cache | wc -l)" "$names"
 # ---- what the command is given ----
 says 'namespaces of its own' "$(printf 'layercache\n2\n/')" -- sh -c 'hostname; echo $$; pwd'
 says 'no input, no file of the caller' '0 0' -- sh -c 'set -- /proc/self/fd/[3-9]; [ -e "$1" ] && n=1; echo $(wc -c) ${n:-0}' 7<"$T"
+mkdir "$T/etc" && ln -s ../run/resolve/conf "$T/etc/resolv.conf"
+lc run --parent base --name away --input "$T/etc:/etc" >/dev/null
+ok 'the host has its resolv.conf where a link of the image says' lc run --parent away -- cat /etc/resolv.conf
+is 'as it is' "$(cat "$T/err")" "$(cat /etc/resolv.conf)"
+is 'and it is gone' "$(lc run --parent away -- cat /etc/resolv.conf 2>/dev/null | cut -d' ' -f2)" \
+    "$(lc run --parent away -- true 2>/dev/null | cut -d' ' -f2)"
 says 'devices' 'null zero full random urandom tty ' -- sh -c 'for d in null zero full random urandom tty; do [ -c /dev/$d ] && printf "%s " $d; done'
 says 'none that it makes' '1 1' -- sh -c 'mknod /dev/d b 7 0; mknod /d b 7 0; cat /dev/d 2>/dev/null; a=$?; cat /d 2>/dev/null; echo $a $?'
 says 'capabilities as in Docker' '00000000a80425fb' -- awk '/CapEff/ {print $2}' /proc/self/status
@@ -130,6 +136,7 @@ is 'the program does not start a shell for it' "$(run -- 'echo $HOME' 2>&1 >/dev
 ok 'without a parent' lc run --name scratch --input "$T/base:/" --user app
 ok 'on it' lc run --parent scratch --name scratch2 -- id -un
 is 'it runs' "$(cat "$T/err")" app
+fails 1 'without a parent no devices either' lc run --input "$T/base:/" -- sh -c 'mknod /d b 7 0; cat /d'
 
 is 'nothing is mounted' "$(grep -c "$T/store" /proc/self/mountinfo)" 0
 is 'no overlay is left' "$(find "$LAYERCACHE_STORE/overlays" "$LAYERCACHE_STORE/runs" -mindepth 1 | wc -l)" 0
