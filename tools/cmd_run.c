@@ -8,6 +8,7 @@
 
 #include "tools/commands.h"
 #include "tools/image_record.h"
+#include "tools/key_remote.h"
 #include "tools/oci/reference.h"
 #include "tools/output.h"
 #include "tools/run_guard.h"
@@ -22,6 +23,9 @@ struct run_options {
 	struct option_number epoch;
 	const char *name;
 	bool no_cache;
+	struct option_list cache_from;
+	const char *cache_to;
+	struct registry_options registry;
 };
 
 static const struct option_spec options[] = {
@@ -34,6 +38,10 @@ static const struct option_spec options[] = {
 		      "no time is later than this (seconds since 1970)"),
 	OPTION_FLAG(0, "no-cache", struct run_options, no_cache,
 		    "run although there is a result, which gives way"),
+	KEY_REMOTE_FROM(struct run_options, cache_from),
+	OPTION_TEXT(0, "cache-to", "REF", struct run_options, cache_to,
+		    "send the result there, for the --cache-from of others"),
+	REGISTRY_OPTIONS(struct run_options, registry),
 	OPTION_END,
 };
 
@@ -43,6 +51,7 @@ struct call {
 	struct store *store;
 	const struct step *step;
 	const char *name; /* normalised; NULL: none */
+	const struct key_remote *remote;
 };
 
 /* ---- secrets ---- */
@@ -167,11 +176,41 @@ static int adopt(const struct call *c, const struct record_key *key, struct err 
 	return rc;
 }
 
-static int give(const struct call *c, const struct record_key *key, struct err *err)
+/* FROM: where the result was found; NULL: here. */
+static int share(const struct call *c, const struct digest *manifest, const char *from,
+		 struct err *err)
+{
+	const char *to = c->o->cache_to;
+
+	if (!to || (from && strcmp(from, to) == 0))
+		return 0;
+	return key_remote_put(c->remote, to, &c->step->keys[0], manifest, err);
+}
+
+static int give(const struct call *c, const struct record_key *key, const char *from,
+		struct err *err)
 {
 	int rc = adopt(c, key, err);
 
+	if (!rc)
+		rc = share(c, &key->manifest, from, err);
 	return rc ? rc : print(c, key, true, err);
+}
+
+/* ERR_NOTFOUND: nobody else has it either. */
+static int fetch(const struct call *c, struct err *err)
+{
+	struct record_key key = {0};
+	struct record_image image;
+	const char *from;
+	int rc = key_remote_get(c->remote, &c->o->cache_from, &c->step->keys[0], &image,
+				&from, err);
+
+	if (rc)
+		return rc;
+	key.chainid = image.chainid;
+	key.manifest = image.manifest;
+	return give(c, &key, from, err);
 }
 
 /* ---- a miss ---- */
@@ -211,7 +250,8 @@ static int execute(const struct call *c, const struct secrets *secrets, struct e
 		output_notice(c->call->quiet, "'%s' now names another image", c->name);
 	key.chainid = done.image.chainid;
 	key.manifest = done.image.manifest;
-	return print(c, &key, false, err);
+	rc = share(c, &key.manifest, NULL, err);
+	return rc ? rc : print(c, &key, false, err);
 }
 
 static int run_or_wait(const struct call *c, const struct secrets *secrets,
@@ -226,7 +266,13 @@ static int run_or_wait(const struct call *c, const struct secrets *secrets,
 	if (!rc && waited && !c->o->no_cache) {
 		rc = lookup(c, &found, err);
 		if (rc != -ERR_NOTFOUND)
-			return rc ? rc : give(c, &found, err);
+			return rc ? rc : give(c, &found, NULL, err);
+		rc = 0;
+	}
+	if (!rc && !c->o->no_cache) {
+		rc = fetch(c, err);
+		if (rc != -ERR_NOTFOUND)
+			return rc;
 		rc = 0;
 	}
 	return rc ? rc : execute(c, secrets, err);
@@ -249,16 +295,27 @@ static int run_step_call(struct call *c, const struct secrets *secrets, struct e
 		return rc;
 	rc = c->o->no_cache ? -ERR_NOTFOUND : lookup(c, &found, err);
 	if (rc != -ERR_NOTFOUND)
-		return rc ? rc : give(c, &found, err);
+		return rc ? rc : give(c, &found, NULL, err);
 	rc = run_guard_enter(err);
 	return rc ? rc : run_or_wait(c, secrets, err);
+}
+
+static int check_remotes(const struct run_options *o, struct err *err)
+{
+	int rc = o->cache_to ? key_remote_check(o->cache_to, err) : 0;
+
+	for (size_t i = 0; i < o->cache_from.count && !rc; i++)
+		rc = key_remote_check(o->cache_from.items[i], err);
+	return rc;
 }
 
 static int run_step_of(struct command_call *call, struct err *err)
 {
 	const struct run_options *o = call->values;
+	struct remote_options registry;
+	struct key_remote remote = {.registry = &registry, .quiet = call->quiet};
 	__attribute__((cleanup(secrets_release))) struct secrets secrets = {0};
-	struct call c = {.call = call, .o = o};
+	struct call c = {.call = call, .o = o, .remote = &remote};
 	auto_store struct store *store = NULL;
 	auto_buf struct buf name;
 	int rc;
@@ -269,14 +326,17 @@ static int run_step_of(struct command_call *call, struct err *err)
 		return err_set(err, ERR_USAGE,
 			       "nothing to do: no command, no --input, --env, --workdir "
 			       "or --user");
-	rc = secrets_parse(&o->secrets, &secrets, err);
+	registry_options_take(&o->registry, &registry);
+	rc = check_remotes(o, err);
+	if (!rc)
+		rc = secrets_parse(&o->secrets, &secrets, err);
 	if (!rc && o->name) {
 		rc = reference_normalize(o->name, &name, err);
 		c.name = (const char *)name.data;
 	}
 	if (!rc)
 		rc = command_open_store(call, STORE_CREATE | STORE_WRITE, &store, err);
-	c.store = store;
+	c.store = remote.store = store;
 	if (!rc)
 		rc = run_step_call(&c, &secrets, err);
 	return rc;
@@ -315,7 +375,11 @@ const struct command cmd_run = {
 		"standard input. If it fails nothing is kept and its status is given back;\n"
 		"125 is a failure of layercache's own, 126 and 127 that COMMAND cannot be\n"
 		"executed or is not there. Of two equal steps at once one runs, the other\n"
-		"waits for its result. The store need not be mounted.",
+		"waits for its result. The store need not be mounted.\n"
+		"\n"
+		"With --cache-to the result is sent to a repository as an image tagged by its\n"
+		"key, in which others look for it by --cache-from: [docker://]REF[:TAG] or\n"
+		"oci:DIR[:TAG]. A --cache-from that cannot be asked counts as a miss.",
 	.options = options,
 	.values_size = sizeof(struct run_options),
 	.max_args = COMMAND_ANY_ARGS,
