@@ -466,5 +466,14 @@ int run_copy_input(int rootfd, const struct step *s, const struct step_input *in
 
 int run_copy_text(const struct step_input *input, struct buf *out, struct err *err)
 {
-	return buf_printf(out, err, "COPY %s %s", input->source, input->dest);
+	const char *source = input->source, *end = source + strlen(source), *start;
+
+	if (*source != '/')
+		return buf_printf(out, err, "COPY %s %s", source, input->dest);
+	while (end > source + 1 && end[-1] == '/')
+		end--;
+	for (start = end; start > source && start[-1] != '/';)
+		start--;
+	return buf_printf(out, err, "COPY %.*s %s", (int)(end - start), start,
+			  input->dest);
 }

@@ -13,7 +13,8 @@
 int run_copy_input(int rootfd, const struct step *s, const struct step_input *input,
 		   struct err *err) MUST_CHECK;
 
-/* "COPY PATH DEST", for the history. */
+/* "COPY PATH DEST", for the history: of an absolute PATH the last part, so that it does not
+ * matter where a host has it. */
 int run_copy_text(const struct step_input *input, struct buf *out,
 		  struct err *err) MUST_CHECK;
 

@@ -101,18 +101,18 @@ static int need(const struct run_sandbox *s, const char *path, bool dir,
 }
 
 /* Where the link FD in /etc leads to: as in /etc/resolv.conf into /run, which nobody has
- * filled yet. */
-static int need_target(const struct run_sandbox *s, int fd, struct run_stubs *stubs,
-		       struct err *err)
+ * filled yet. One that cannot be followed is left alone. */
+static void need_target(const struct run_sandbox *s, int fd, struct run_stubs *stubs)
 {
 	char target[2048], path[PATH_MAX];
 	ssize_t len = readlinkat(fd, "", target, sizeof(target) - 1);
 
 	if (len <= 0)
-		return 0;
+		return;
 	target[len] = '\0';
 	snprintf(path, sizeof(path), "%s%s", *target == '/' ? "" : "/etc/", target);
-	return need(s, path, false, stubs, err);
+	len = need(s, path, false, stubs, NULL);
+	(void)len;
 }
 
 static int need_file(const struct run_sandbox *s, const char *path,
@@ -122,9 +122,10 @@ static int need_file(const struct run_sandbox *s, const char *path,
 
 	if (is_there(s, path))
 		return 0;
-	if (run_root_open(s->rootfd, path, O_PATH | O_NOFOLLOW, &fd, NULL) == 0)
-		return need_target(s, fd, stubs, err);
-	return need(s, path, false, stubs, err);
+	if (run_root_open(s->rootfd, path, O_PATH | O_NOFOLLOW, &fd, NULL) != 0)
+		return need(s, path, false, stubs, err);
+	need_target(s, fd, stubs);
+	return 0;
 }
 
 int run_mounts_prepare(const struct run_sandbox *s, struct run_stubs *stubs,

@@ -70,6 +70,9 @@ ok 'the host has its resolv.conf where a link of the image says' lc run --parent
 is 'as it is' "$(cat "$T/err")" "$(cat /etc/resolv.conf)"
 is 'and it is gone' "$(lc run --parent away -- cat /etc/resolv.conf 2>/dev/null | cut -d' ' -f2)" \
     "$(lc run --parent away -- true 2>/dev/null | cut -d' ' -f2)"
+mkdir "$T/loop" && ln -s hosts "$T/loop/hosts"
+lc run --parent base --name loop --input "$T/loop:/etc" >/dev/null
+ok 'a link that leads nowhere is no hindrance' lc run --parent loop -- true
 says 'devices' 'null zero full random urandom tty ' -- sh -c 'for d in null zero full random urandom tty; do [ -c /dev/$d ] && printf "%s " $d; done'
 says 'none that it makes' '1 1' -- sh -c 'mknod /dev/d b 7 0; mknod /d b 7 0; cat /dev/d 2>/dev/null; a=$?; cat /d 2>/dev/null; echo $a $?'
 says 'capabilities as in Docker' '00000000a80425fb' -- awk '/CapEff/ {print $2}' /proc/self/status
@@ -134,6 +137,7 @@ is 'what was done' "$(jq -r '.history[2].created_by' "$(blob "$config")")" 'RUN 
 ok 'umoci unpacks it' umoci unpack --image "$T/layout:conf2" "$T/bundle"
 is 'the program does not start a shell for it' "$(run -- 'echo $HOME' 2>&1 >/dev/null | grep -c 'cannot execute')" 1
 ok 'without a parent' lc run --name scratch --input "$T/base:/" --user app
+is 'history does not say where the host had its files' "$(lc show --json scratch | jq -c '.. | .created_by? // empty' | grep COPY)" '"COPY base /"'
 ok 'on it' lc run --parent scratch --name scratch2 -- id -un
 is 'it runs' "$(cat "$T/err")" app
 fails 1 'without a parent no devices either' lc run --input "$T/base:/" -- sh -c 'mknod /d b 7 0; cat /d'
