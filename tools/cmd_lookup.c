@@ -2,6 +2,7 @@
  * `layercache lookup KEY...`: is there a result?
  */
 #include "fs/mounts.h"
+#include "store/key_use.h"
 #include "tools/commands.h"
 #include "tools/key_remote.h"
 #include "tools/mounted_key.h"
@@ -244,7 +245,10 @@ static int find_here(const struct command_call *call, const char *mountpoint,
 
 	if (rc && !(is_denied(rc, &why) && open_mount(call, &live, NULL) == 0))
 		return err_copy(err, &why);
-	return find_first(call, r.txn, mountpoint, ret, err);
+	rc = find_first(call, r.txn, mountpoint, ret, err);
+	if (!rc && r.store)
+		key_use_note(r.store, &ret->key);
+	return rc;
 }
 
 static int run(struct command_call *call, struct err *err)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "store/key_use.h"
 #include "tools/commands.h"
 #include "tools/image_record.h"
 #include "tools/key_remote.h"
@@ -192,6 +193,8 @@ static int give(const struct call *c, const struct record_key *key, const char *
 {
 	int rc = adopt(c, key, err);
 
+	if (!digest_is_zero(&key->key))
+		key_use_note(c->store, &key->key);
 	if (!rc)
 		rc = share(c, &key->manifest, from, err);
 	return rc ? rc : print(c, key, true, err);
