@@ -42,6 +42,7 @@ extern const struct command cmd_repair;
 extern const struct command cmd_serve;
 extern const struct command cmd_show;
 extern const struct command cmd_snapshot;
+extern const struct command cmd_run;
 extern const struct command cmd_stats;
 extern const struct command cmd_tag;
 extern const struct command cmd_unmount;
