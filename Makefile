@@ -106,7 +106,7 @@ BUILD_PACKAGES := gcc libc6-dev make pkg-config scdoc fuse3 libfuse3-dev liblmdb
 DEMO_PACKAGES := debootstrap umoci
 TEST_PACKAGES := libcmocka-dev perl python3 umoci skopeo jq erofs-utils attr acl rsync \
 	zstd xz-utils bzip2 strace util-linux mount procps e2fsprogs git busybox-static \
-	libnfs-dev iproute2 docker-registry apache2-utils openssl
+	libnfs-dev iproute2 docker-registry apache2-utils openssl docker.io podman buildah
 CORPORA_PACKAGES := buildah skopeo umoci debootstrap jq python3 zstd \
 	$(if $(shell command -v npm),,npm)
 LINT_PACKAGES := git clang-format shellcheck codespell universal-ctags pmccabe

@@ -14,7 +14,7 @@ static void note(int number)
 void interrupt_catch(void)
 {
 	static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction old, new = {.sa_handler = note, .sa_flags = (int)SA_RESETHAND};
+	struct sigaction old, new = {.sa_handler = note, .sa_flags = SA_RESTART};
 
 	for (size_t i = 0; i < ARRAY_LEN(caught); i++)
 		if (sigaction(caught[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Ctrl-C for work that has to clean up first: while it is caught, SIGINT, SIGTERM and SIGHUP
- * are only noted. The second one of a kind ends the process at once, as always.
+ * are only noted, however many there are: some senders tell a process and its group.
  */
 #ifndef TOOLS_INTERRUPT_H
 #define TOOLS_INTERRUPT_H
