@@ -2,8 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # What is exported is loaded by a real dockerd, podman and buildah: as the same image, and with
 # the same files; what they save comes back as the same image.
+if [ "$(id -u)" = 0 ] && [ "${LC_OWN_MOUNTS:-}" != 1 ]; then
+    LC_OWN_MOUNTS=1 exec unshare -m --propagation private "$0" "$@"
+fi
 . "$(dirname "$0")/../lib/tap.sh"
 need root upper python3 jq skopeo dockerd containerd podman buildah
+
+# Daemons and tools make keys and directories of their own, whatever they are told.
+for d in /etc /opt /var/lib; do
+    mkdir -p "$T/own$d/upper" "$T/own$d/work"
+    mount -t overlay -o "lowerdir=$d,upperdir=$T/own$d/upper,workdir=$T/own$d/work" own "$d" ||
+        skip_all "needs overlays"
+done
+mount -t tmpfs -o mode=755 tmpfs /run
 
 export HOME=$T/home XDG_RUNTIME_DIR=$T/run TMPDIR=$T
 mkdir "$HOME" "$XDG_RUNTIME_DIR"
@@ -22,8 +33,9 @@ ok 'an oci-archive' lc export team/app:v1 "oci-archive:$T/oci.tar:v1"
 dockerd --iptables=false --ip6tables=false --bridge=none --data-root "$T/docker" --storage-driver vfs \
     --exec-root "$T/exec" --pidfile "$T/docker.pid" --host "unix://$T/docker.sock" >"$T/docker.log" 2>&1 &
 engine() { python3 "$lib/engine.py" "$T/docker.sock" "$@"; }
-for _ in $(seq 100); do
-    kill -0 $! 2>/dev/null && ! engine ping >"$T/version" 2>/dev/null || break
+for _ in $(seq 200); do
+    ! engine ping >"$T/version" 2>/dev/null || break
+    kill -0 $! 2>/dev/null || break
     sleep 0.1
 done
 [ -s "$T/version" ] || {
