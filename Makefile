@@ -106,12 +106,12 @@ BUILD_PACKAGES := gcc libc6-dev make pkg-config scdoc fuse3 libfuse3-dev liblmdb
 	libarchive-dev libdeflate-dev libisal-dev libjansson-dev libzstd-dev libssl-dev libxxhash-dev \
 	libcurl4-openssl-dev libmicrohttpd-dev zlib1g-dev
 DEMO_PACKAGES := debootstrap umoci
-TEST_PACKAGES := libcmocka-dev perl python3 umoci skopeo jq pigz erofs-utils attr acl rsync \
+TEST_PACKAGES = libcmocka-dev perl python3 umoci skopeo jq pigz erofs-utils attr acl rsync \
 	zstd xz-utils bzip2 strace util-linux mount procps e2fsprogs git busybox-static \
-	libnfs-dev iproute2 docker-registry apache2-utils openssl
+	libnfs-dev iproute2 docker-registry apache2-utils openssl podman buildah $(DOCKER_PACKAGES)
 # In Debian 13 the docker command is a package of its own.
-CORPORA_PACKAGES = buildah skopeo umoci debootstrap jq python3 zstd podman docker.io \
-	$(if $(shell apt-cache show docker-cli 2>/dev/null),docker-cli) \
+DOCKER_PACKAGES = docker.io $(if $(shell apt-cache show docker-cli 2>/dev/null),docker-cli)
+CORPORA_PACKAGES = buildah skopeo umoci debootstrap jq python3 zstd podman $(DOCKER_PACKAGES) \
 	$(if $(shell command -v npm),,npm)
 LINT_PACKAGES := git clang-format shellcheck codespell universal-ctags pmccabe
 

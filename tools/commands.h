@@ -20,6 +20,7 @@ extern const struct command cmd_cache_import;
 extern const struct command cmd_cache_merge;
 extern const struct command cmd_cache_prune;
 extern const struct command cmd_cache_show;
+extern const struct command cmd_checkout;
 extern const struct command cmd_diff;
 extern const struct command cmd_export;
 extern const struct command cmd_gc;
