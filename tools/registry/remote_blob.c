@@ -153,13 +153,19 @@ int remote_blob_open(struct remote *r, const struct digest *d, uint64_t size,
 
 /* ---- small ones ---- */
 
-int remote_blob_head(struct remote *r, const struct digest *d, struct err *err)
+int remote_blob_head(struct remote *r, const struct digest *d, uint64_t *ret_size,
+		     struct err *err)
 {
 	struct transfer_request request = {.method = "HEAD"};
 	auto_transfer struct transfer *t = NULL;
 	auto_free char *target = make_target(d);
 
+	int rc;
+
 	if (!target)
 		return err_nomem(err);
-	return remote_request(r, target, &request, &t, err);
+	rc = remote_request(r, target, &request, &t, err);
+	if (!rc && ret_size)
+		*ret_size = transfer_size(t);
+	return rc;
 }
