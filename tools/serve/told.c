@@ -212,11 +212,11 @@ static int read_parts(const struct manifest *m, struct told_manifest *ret,
 	if (!ret->parts)
 		return err_nomem(err);
 	if (!digest_is_zero(&m->config.digest))
-		ret->parts[ret->count++] = (struct told_part){m->config.digest,
-							      m->config.size, true};
+		ret->parts[ret->count++] =
+			(struct told_part){m->config.digest, m->config.size, true};
 	for (size_t i = 0; i < m->count; i++)
-		ret->parts[ret->count++] = (struct told_part){
-			m->items[i].digest, m->items[i].size, false};
+		ret->parts[ret->count++] =
+			(struct told_part){m->items[i].digest, m->items[i].size, false};
 	return 0;
 }
 
