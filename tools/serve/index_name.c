@@ -28,31 +28,23 @@ static void add_target(struct naming *n, const struct record_image *image)
 	n->count++;
 }
 
-static int find_images(struct naming *n, struct catalog_txn *t, struct err *err)
-{
-	for (size_t i = 0; i < n->index->count && n->count < RECORD_REF_TARGETS_MAX;
-	     i++) {
-		struct record_image image;
-		int rc = catalog_image_get(t, &n->index->items[i].digest, &image, err);
-
-		if (!rc)
-			add_target(n, &image);
-		else if (rc != -ERR_NOTFOUND)
-			return rc;
-	}
-	return 0;
-}
-
-static int has_images(struct store *store, struct naming *n, struct err *err)
+static int find_images(struct store *store, struct naming *n, struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
+	const struct manifest *m = n->index;
 	int rc = catalog_begin(store_catalog(store), false, &t, err);
 
-	if (!rc)
-		rc = find_images(n, t, err);
-	if (rc)
-		return rc;
-	return n->count ? 0 : err_set(err, ERR_NOTFOUND, "none of its images is here");
+	for (size_t i = 0; i < m->count && n->count < RECORD_REF_TARGETS_MAX && !rc;
+	     i++) {
+		struct record_image image;
+
+		rc = catalog_image_get(t, &m->items[i].digest, &image, err);
+		if (!rc)
+			add_target(n, &image);
+		else if (rc == -ERR_NOTFOUND)
+			rc = 0;
+	}
+	return rc;
 }
 
 static void put_best_first(struct naming *n)
@@ -80,51 +72,27 @@ static void put_best_first(struct naming *n)
 	}
 }
 
-static bool is_same(const struct naming *n, const struct record_ref *ref)
+static int add_name(struct session *s, struct naming *n, const void *bytes, size_t len,
+		    struct err *err)
 {
-	if (!digest_equal(&ref->index, &n->digest) || ref->count != n->count)
-		return false;
-	for (uint32_t i = 0; i < n->count; i++)
-		if (!digest_equal(&ref->targets[i].manifest, &n->targets[i].manifest))
-			return false;
-	return true;
-}
-
-/* Under the store's lock: no gc takes away what is being named. */
-static int fill(struct commit *c, void *arg, struct err *err)
-{
-	struct catalog_txn *t = store_commit_txn(c);
 	struct record_item item = {.type = RECORD_REF};
-	auto_free void *memory = NULL;
-	struct naming *n = arg;
-	struct record_ref old;
-	int rc;
+	int rc = session_put_document(s, bytes, len, &n->digest, err);
 
-	n->count = 0;
-	rc = find_images(n, t, err);
-	if (rc || n->count == 0)
-		return rc;
 	put_best_first(n);
-	rc = catalog_ref_get(t, n->name, &old, &memory, err);
-	if (rc && rc != -ERR_NOTFOUND)
-		return rc;
-	if (!rc && is_same(n, &old))
-		return 0;
 	item.ref =
 		(struct record_ref){n->name, n->digest, n->count, n->targets, time(NULL)};
-	return store_commit_add(c, &item, err);
+	return rc ? rc : session_add(s, &item, err);
 }
 
-static int put_index(struct store *store, const void *bytes, size_t len,
-		     struct session **ret, struct digest *ret_digest, struct err *err)
+/* No gc that ran meanwhile has taken away what was named. */
+static int check_images(struct store *store, const struct naming *n, struct err *err)
 {
-	auto_session struct session *s = NULL;
-	int rc = session_begin(store, NULL, &s, err);
+	struct naming again = {.index = n->index};
+	int rc = find_images(store, &again, err);
 
-	if (!rc)
-		rc = session_put_document(s, bytes, len, ret_digest, err);
-	if (!rc)
-		*ret = steal_ptr(&s);
+	if (!rc && again.count < n->count)
+		rc = err_set(err, ERR_BUSY, "gc has just removed an image of '%s'",
+			     n->name);
 	return rc;
 }
 
@@ -137,15 +105,14 @@ int index_name_set(struct store *store, const char *name, const void *bytes, siz
 	int rc = manifest_parse(bytes, len, NULL, &m, err);
 
 	if (!rc)
-		rc = has_images(store, &n, err);
+		rc = find_images(store, &n, err);
+	if (!rc && n.count == 0)
+		rc = err_set(err, ERR_NOTFOUND, "none of its images is here");
 	if (!rc)
-		rc = put_index(store, bytes, len, &s, &n.digest, err);
+		rc = session_begin(store, NULL, &s, err);
+	if (!rc)
+		rc = add_name(s, &n, bytes, len, err);
 	if (!rc)
 		rc = session_commit(steal_ptr(&s), err);
-	/* The second session holds the bytes until they have a name. */
-	if (!rc)
-		rc = put_index(store, bytes, len, &s, &n.digest, err);
-	if (!rc)
-		rc = store_commit(store, fill, &n, NULL, 0, err);
-	return rc ? rc : session_commit(steal_ptr(&s), err);
+	return rc ? rc : check_images(store, &n, err);
 }

@@ -334,7 +334,8 @@ bool registry_upstream_blob(struct registry *g, const struct http_request *q,
 	bool bad;
 	int rc;
 
-	if (!find_place(g, q, route, &p, &bad))
+	/* Who asks before a push wants to know what need not be sent. */
+	if (!find_place(g, q, route, &p, &bad) || (g->writable && q->method == HTTP_HEAD))
 		return false;
 	f.far = true;
 	rc = look_up(g, q, &p, d, &size, &f);

@@ -342,13 +342,16 @@ int told_get(struct told *t, const char *repository, const struct digest *digest
 static int add_users(const struct told_manifest *m, const struct digest *part,
 		     struct buf *ret, struct err *err)
 {
-	for (size_t i = 0; i < m->count; i++) {
-		const struct told_user user = {m->digest, m->parts[i]};
+	struct told_user user = {.manifest = m->digest};
+	bool found = false;
 
-		if (digest_equal(&m->parts[i].digest, part))
-			return buf_append(ret, &user, sizeof(user), err);
-	}
-	return 0;
+	/* A config may be a layer, too: "{}" often is. */
+	for (size_t i = 0; i < m->count && (!found || user.part.config); i++)
+		if (digest_equal(&m->parts[i].digest, part)) {
+			user.part = m->parts[i];
+			found = true;
+		}
+	return found ? buf_append(ret, &user, sizeof(user), err) : 0;
 }
 
 int told_users(struct told *t, const char *repository, const struct digest *part,
