@@ -23,10 +23,10 @@ static void refuse(struct http_reply *r, const char *code,
 		reply_refusal(r, 403, "DENIED", "upstream: %s", f->err.msg);
 	else if (refusal->status == 429)
 		reply_refusal(r, 429, "TOOMANYREQUESTS", "upstream: %s", f->err.msg);
+	else if (f->err.code == ERR_SYSTEM && refusal->status == 0)
+		reply_refusal(r, 503, "UNAVAILABLE", "upstream: %s", f->err.msg);
 	else
-		reply_refusal(r, refusal->status ? 502 : 503,
-			      refusal->status ? "UNKNOWN" : "UNAVAILABLE", "upstream: %s",
-			      f->err.msg);
+		reply_refusal(r, 502, "UNKNOWN", "upstream: %s", f->err.msg);
 	if (r->status == 429 && refusal->retry_after >= 0)
 		http_reply_header(r, "Retry-After", "%jd",
 				  (intmax_t)refusal->retry_after);

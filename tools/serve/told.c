@@ -223,8 +223,10 @@ static int read_parts(const struct manifest *m, struct told_manifest *ret,
 static int read_manifest(const void *bytes, size_t len, const char *media_type,
 			 struct told_manifest *ret, struct err *err)
 {
+	enum descriptor_kind kind = descriptor_kind(media_type);
+	bool said = kind == DESCRIPTOR_INDEX || kind == DESCRIPTOR_MANIFEST;
 	auto_manifest struct manifest m = {0};
-	int rc = manifest_parse(bytes, len, media_type, &m, err);
+	int rc = manifest_parse(bytes, len, NULL, &m, err);
 
 	if (!rc)
 		rc = read_parts(&m, ret, err);
@@ -237,7 +239,7 @@ static int read_manifest(const void *bytes, size_t len, const char *media_type,
 	digest_of(bytes, len, &ret->digest);
 	if (m.media_type)
 		media_type = m.media_type;
-	else if (!media_type || !*media_type)
+	else if (!said)
 		media_type = m.kind == MANIFEST_INDEX ? DESCRIPTOR_OCI_INDEX
 						      : DESCRIPTOR_OCI_MANIFEST;
 	snprintf(ret->media_type, sizeof(ret->media_type), "%s", media_type);
