@@ -12,7 +12,7 @@
 #define FAILED_SECONDS 10
 #define JOBS_MAX       256
 #define TRIES_MAX      3 /* a gc may take away what was just there */
-#define NAME_MAX_      (RECORD_REF_NAME_MAX + 1)
+#define FULL_NAME_MAX      (RECORD_REF_NAME_MAX + 1)
 
 /* One manifest; also one whose keeping failed, for a while. */
 struct job {
@@ -187,7 +187,7 @@ static int keep_manifest(struct job *j, const struct told_manifest *m, struct er
 {
 	struct told *told = upstreams_told(j->keeper->upstreams);
 	struct naming n = {j, m, false};
-	char name[NAME_MAX_], text[DIGEST_TEXT_SIZE];
+	char name[FULL_NAME_MAX], text[DIGEST_TEXT_SIZE];
 	int rc = fetch_parts(j, m, err);
 
 	if (!rc)
