@@ -150,9 +150,8 @@ static bool is_named(struct registry *g, const struct upstream_place *p, const c
 }
 
 /* An index that the store has is remembered too: another of its images may be asked for. */
-static void keep(struct registry *g, const struct http_request *q,
-		 const struct upstream_place *p, const struct route *route,
-		 const struct form *form)
+static void keep(struct registry *g, const struct upstream_place *p,
+		 const struct route *route, const struct form *form)
 {
 	struct told *told = upstreams_told(g->upstreams);
 	auto_told_manifest struct told_manifest m = {0};
@@ -160,7 +159,7 @@ static void keep(struct registry *g, const struct http_request *q,
 	bool index = strcmp(form->media_type, DESCRIPTOR_OCI_INDEX) == 0 ||
 		     strstr(form->media_type, "manifest.list");
 
-	if (q->method == HTTP_HEAD || (named && !index))
+	if (named && !index)
 		return;
 	if (told_add(told, p->name, form->bytes.data, form->bytes.len, form->media_type,
 		     NULL) == 0 &&
@@ -185,17 +184,16 @@ static int far_form(struct registry *g, const struct upstream_place *p,
 }
 
 /* From the store if it has the very bytes. */
-static int form_by_digest(struct registry *g, const struct http_request *q,
-			  const struct upstream_place *p, const struct route *route,
-			  const struct digest *digest, struct form *ret,
-			  struct registry_failure *f)
+static int form_by_digest(struct registry *g, const struct upstream_place *p,
+			  const struct route *route, const struct digest *digest,
+			  struct form *ret, struct registry_failure *f)
 {
 	bool here = forms_digest(g->forms, digest, ret, NULL) == 0;
 	int rc = here ? 0 : far_form(g, p, digest, ret, f);
 
 	/* By digest, what is here is known already. */
 	if (!rc && (*route->tag || !here))
-		keep(g, q, p, route, ret);
+		keep(g, p, route, ret);
 	return rc;
 }
 
@@ -216,7 +214,7 @@ bool registry_upstream_form(struct registry *g, const struct http_request *q,
 		return rc == 0;
 	}
 	if (!*route->tag)
-		return form_by_digest(g, q, &p, route, &digest, ret, f) == 0 ||
+		return form_by_digest(g, &p, route, &digest, ret, f) == 0 ||
 		       far_failed(f);
 	if (is_pushed_here(g, route))
 		return registry_form(g, q, route, ret, &f->err) == 0;
@@ -224,7 +222,7 @@ bool registry_upstream_form(struct registry *g, const struct http_request *q,
 	rc = upstream_tag(g->upstreams, &p, route->tag, have, &digest, &f->refusal,
 			  &f->err);
 	if (!rc)
-		rc = form_by_digest(g, q, &p, route, &digest, ret, f);
+		rc = form_by_digest(g, &p, route, &digest, ret, f);
 	return !rc || fall_back(g, q, &p, route, ret, f);
 }
 
@@ -274,7 +272,7 @@ static int open_far(struct registry *g, struct fetch *it, uint64_t from,
 	return 0;
 }
 
-/* How long it is, and that what has it as a layer is to be kept. */
+/* How long it is; and what has it as a layer is to be kept. */
 static int look_up(struct registry *g, const struct http_request *q,
 		   const struct upstream_place *p, const struct digest *d,
 		   uint64_t *ret_size, struct registry_failure *f)
@@ -294,9 +292,12 @@ static int look_up(struct registry *g, const struct http_request *q,
 		return upstream_blob_size(g->upstreams, p, d, ret_size, &f->refusal,
 					  &f->err);
 	*ret_size = users[0].part.size;
+	/* Of many that share a layer it is the one that was asked for last. */
 	for (size_t i = 0; i < count; i++)
-		if (!users[i].part.config)
+		if (!users[i].part.config) {
 			keeper_start(g->keeper, p, &users[i].manifest);
+			break;
+		}
 	return 0;
 }
 

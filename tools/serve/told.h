@@ -58,7 +58,8 @@ int told_add(struct told *t, const char *repository, const void *bytes, size_t l
 int told_get(struct told *t, const char *repository, const struct digest *digest,
 	     struct told_manifest *ret, struct err *err) MUST_CHECK;
 
-/* The manifests of a repository that name a blob; the indexes that name a manifest. */
+/* The manifests of a repository that name a blob, or the indexes that name a manifest; the one
+ * that was asked for last comes first. */
 struct told_user {
 	struct digest manifest;
 	struct told_part part;
