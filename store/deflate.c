@@ -25,7 +25,8 @@ struct piece {
 
 struct deflate {
 	struct stream base;
-	struct stream *in;
+	struct stream *in; /* NULL: the caller cuts */
+	struct deflate_pieces cut;
 	struct workers *workers;
 	struct deflate_encoder **encoders; /* one per thread */
 	unsigned threads;
@@ -53,16 +54,33 @@ static void run_piece(struct workers_job *job, unsigned thread)
 	pthread_mutex_unlock(&d->lock);
 }
 
+/* The default cut: all pieces but the last have the same size. */
+static int next_of_stream(void *arg, void *data, size_t cap, size_t *ret_len,
+			  struct err *err)
+{
+	struct deflate *d = arg;
+
+	return stream_read_full(d->in, data, cap, ret_len, err);
+}
+
+static int forget_size(void *arg, size_t len, struct err *err)
+{
+	(void)arg;
+	(void)len;
+	(void)err;
+	return 0;
+}
+
 /* Hands pieces to the pool while some are free. */
 static int fill(struct deflate *d, struct err *err)
 {
 	while (!d->at_end && d->filled - d->taken < d->count) {
 		struct piece *p = &d->pieces[d->filled % d->count];
-		int r = stream_read_full(d->in, p->plain, d->unit, &p->plain_len, err);
+		int r = d->cut.next(d->cut.arg, p->plain, d->unit, &p->plain_len, err);
 
 		if (r < 0)
 			return r;
-		d->at_end = p->plain_len < d->unit;
+		d->at_end = d->in ? p->plain_len < d->unit : p->plain_len == 0;
 		if (p->plain_len == 0 && d->filled)
 			return 0;
 		p->done = false;
@@ -97,6 +115,8 @@ static int read_deflate(struct stream *s, void *data, size_t cap, size_t *ret_le
 	}
 	p = &d->pieces[d->taken % d->count];
 	r = wait_for(d, p, err);
+	if (r == 0 && d->given == 0)
+		r = d->cut.packed(d->cut.arg, p->packed_len, err);
 	if (r < 0)
 		return r;
 	left = p->packed_len - d->given;
@@ -173,8 +193,9 @@ int deflate_level_max(enum inflate_kind kind)
 	return kind == INFLATE_ZSTD ? DEFLATE_ZSTD_MAX : 0;
 }
 
-static int new_deflate(struct stream *in, enum inflate_kind kind, unsigned threads,
-		       struct deflate **ret, struct err *err)
+/* Owns IN; NULL: CUT says what the pieces are. */
+static int new_deflate(struct stream *in, const struct deflate_pieces *cut, size_t unit,
+		       unsigned threads, struct deflate **ret, struct err *err)
 {
 	struct deflate *d = calloc(1, sizeof(*d));
 
@@ -184,36 +205,43 @@ static int new_deflate(struct stream *in, enum inflate_kind kind, unsigned threa
 	}
 	d->base = (struct stream){read_deflate, close_deflate};
 	d->in = in;
+	d->cut = cut ? *cut
+		     : (struct deflate_pieces){unit, next_of_stream, forget_size, d};
 	d->threads = threads ? threads : workers_cpus();
 	if (d->threads > THREADS_MAX)
 		d->threads = THREADS_MAX;
 	d->count = 2 * (size_t)d->threads + 1;
-	d->unit = kind == INFLATE_GZIP ? DEFLATE_UNIT_GZIP : DEFLATE_UNIT_ZSTD;
+	d->unit = unit;
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_cond_init(&d->ready, NULL);
 	*ret = d;
 	return 0;
 }
 
-int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned threads,
-		 struct stream **ret, struct err *err)
+static int check_level(enum inflate_kind kind, int *level, struct err *err)
+{
+	if ((kind != INFLATE_GZIP && kind != INFLATE_ZSTD) || *level < 0 ||
+	    *level > deflate_level_max(kind))
+		return err_set(err, ERR_INVALID, "there is no compression level %d",
+			       *level);
+	if (*level == 0)
+		*level = kind == INFLATE_GZIP ? DEFLATE_LEVEL_GZIP : DEFLATE_LEVEL_ZSTD;
+	return 0;
+}
+
+/* Owns IN. */
+static int open_deflate(struct stream *in, const struct deflate_pieces *cut, size_t unit,
+			enum inflate_kind kind, int level, unsigned threads,
+			struct stream **ret, struct err *err)
 {
 	struct deflate *d = NULL;
-	int r;
+	int r = check_level(kind, &level, err);
 
-	if (kind == INFLATE_NONE) {
-		*ret = in;
-		return 0;
-	}
-	if ((kind != INFLATE_GZIP && kind != INFLATE_ZSTD) || level < 0 ||
-	    level > deflate_level_max(kind)) {
+	if (r < 0) {
 		stream_close(in);
-		return err_set(err, ERR_INVALID, "there is no compression level %d",
-			       level);
+		return r;
 	}
-	if (level == 0)
-		level = kind == INFLATE_GZIP ? DEFLATE_LEVEL_GZIP : DEFLATE_LEVEL_ZSTD;
-	r = new_deflate(in, kind, threads, &d, err);
+	r = new_deflate(in, cut, unit, threads, &d, err);
 	if (r < 0)
 		return r;
 	r = make_encoders(d, kind, level, err);
@@ -225,5 +253,45 @@ int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned 
 		close_deflate(&d->base);
 	else
 		*ret = &d->base;
+	return r;
+}
+
+int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned threads,
+		 struct stream **ret, struct err *err)
+{
+	size_t unit = kind == INFLATE_GZIP ? DEFLATE_UNIT_GZIP : DEFLATE_UNIT_ZSTD;
+
+	if (kind == INFLATE_NONE) {
+		*ret = in;
+		return 0;
+	}
+	return open_deflate(in, NULL, unit, kind, level, threads, ret, err);
+}
+
+int deflate_open_pieces(const struct deflate_pieces *pieces, enum inflate_kind kind,
+			int level, unsigned threads, struct stream **ret, struct err *err)
+{
+	return open_deflate(NULL, pieces, pieces->unit, kind, level, threads, ret, err);
+}
+
+int deflate_append(enum inflate_kind kind, int level, const void *data, size_t len,
+		   struct buf *out, struct err *err)
+{
+	struct deflate_encoder *e = NULL;
+	size_t cap, packed;
+	int r = check_level(kind, &level, err);
+
+	if (r == 0)
+		r = kind == INFLATE_GZIP ? deflate_gzip_new(level, &e, err)
+					 : deflate_zstd_new(level, &e, err);
+	if (r < 0)
+		return r;
+	cap = e->bound(e, len);
+	r = buf_reserve(out, cap, err);
+	if (r == 0)
+		r = e->encode(e, data, len, out->data + out->len, cap, &packed, err);
+	if (r == 0)
+		out->len += packed;
+	e->free(e);
 	return r;
 }

@@ -99,6 +99,12 @@ int remote_referrers(struct remote *r, const struct digest *d, const char *artif
 int remote_blob_open(struct remote *r, const struct digest *d, uint64_t size,
 		     struct stream **ret, struct err *err) MUST_CHECK;
 
+/* The same of the bytes FROM .. UNTIL (exclusive). ERR_FAILED: the registry does not give parts
+ * of a blob. */
+int remote_blob_open_range(struct remote *r, const struct digest *d, uint64_t size,
+			   uint64_t from, uint64_t until, struct stream **ret,
+			   struct err *err) MUST_CHECK;
+
 /* *ret_size (or NULL): UINT64_MAX if the server does not say. */
 int remote_blob_head(struct remote *r, const struct digest *d, uint64_t *ret_size,
 		     struct err *err) MUST_CHECK;
