@@ -152,7 +152,7 @@ static int find_manifest(const struct image_there *f, struct layer_blob *layers,
 static int has_blob(const struct image_there *f, const struct digest *d, bool *ret,
 		    struct err *err)
 {
-	int rc = remote_blob_head(f->dest->remote, d, err);
+	int rc = remote_blob_head(f->dest->remote, d, NULL, err);
 
 	*ret = rc == 0;
 	if (rc != -ERR_NOTFOUND && rc != -ERR_FAILED)

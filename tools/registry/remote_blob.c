@@ -4,7 +4,8 @@
 
 #include "tools/registry/remote_private.h"
 
-#define FAILURES_MAX   6    /* in a row, without a byte between them */
+#define FAILURES_MAX   6 /* in a row, without a byte between them */
+#define FAILURES_HASTY 2
 #define RECONNECTS_MAX 1000 /* altogether */
 
 struct blob {
@@ -107,6 +108,7 @@ static int blob_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
 		     struct err *err)
 {
 	struct blob *b = (struct blob *)s;
+	unsigned failures_max = b->remote->options.hasty ? FAILURES_HASTY : FAILURES_MAX;
 	struct err broken; /* what is mended must leave no trace in ERR */
 	size_t len = 0;
 	int rc = 0;
@@ -118,7 +120,7 @@ static int blob_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
 		if (!rc)
 			break;
 		transfer_end(steal_ptr(&b->transfer));
-		if (rc != -ERR_AGAIN || b->failures == FAILURES_MAX ||
+		if (rc != -ERR_AGAIN || b->failures == failures_max ||
 		    b->reconnects == RECONNECTS_MAX)
 			return err_copy(err, &broken);
 		if (b->failures)
@@ -176,13 +178,19 @@ int remote_blob_open_range(struct remote *r, const struct digest *d, uint64_t si
 
 /* ---- small ones ---- */
 
-int remote_blob_head(struct remote *r, const struct digest *d, struct err *err)
+int remote_blob_head(struct remote *r, const struct digest *d, uint64_t *ret_size,
+		     struct err *err)
 {
 	struct transfer_request request = {.method = "HEAD"};
 	auto_transfer struct transfer *t = NULL;
 	auto_free char *target = make_target(d);
 
+	int rc;
+
 	if (!target)
 		return err_nomem(err);
-	return remote_request(r, target, &request, &t, err);
+	rc = remote_request(r, target, &request, &t, err);
+	if (!rc && ret_size)
+		*ret_size = transfer_size(t);
+	return rc;
 }
