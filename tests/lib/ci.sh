@@ -6,9 +6,12 @@
 #   ci_alone "$0"              # before tap.sh: in namespaces of its own, which take along all
 #   . ".../tap.sh"             # that was started or mounted, whatever becomes of the test
 #   ci_start                   # a Docker daemon, registry.example and a mirror of Docker Hub
-#   ci_job FILE [--cache TAR]  # runs a recipe in $app as its platform does, on a new machine
+#   ci_app                     # the example, as it is, in $app
+#   ci_job FILE [--cache TAR] [NAME=VALUE...]  # runs a recipe there as its platform does, on a
+#                              # new machine; what it says is in $log
 #   ci_cached LOG              # the steps of a build that BuildKit took from a cache
 #   ci_wipe                    # what Docker knows is forgotten
+#   ci_generations FILE        # four generations of the example, checked
 #
 # registry.example has TLS and one user, REGISTRY_USER and REGISTRY_PASS. pip and apt-get in
 # the base images are scripts that leave files where the real ones do.
@@ -101,9 +104,12 @@ ci_stop() {
 }
 
 ci_home() {
-    rm -rf "$HOME" && mkdir -p "$HOME/.config/containers/certs.d/registry.example" \
-        "$HOME/.docker/cli-plugins"
-    cp "$T/tls.crt" "$HOME/.config/containers/certs.d/registry.example/ca.crt"
+    local host
+    rm -rf "$HOME" && mkdir -p "$HOME/.docker/cli-plugins"
+    for host in registry.example public.example; do
+        mkdir -p "$HOME/.config/containers/certs.d/$host"
+        cp "$T/tls.crt" "$HOME/.config/containers/certs.d/$host/ca.crt"
+    done
     # Debian 12 has Compose as a program of its own only.
     docker compose version >/dev/null 2>&1 || {
         cat >"$HOME/.docker/cli-plugins/docker-compose" <<'END'
@@ -129,11 +135,11 @@ ci_start() {
     ip link set lo up
     mkdir "$T/bin"
     ln -s "$BIN/layercache" "$T/bin/layercache"
-    printf '127.0.0.1 localhost build registry.example\n' >"$T/hosts"
+    printf '127.0.0.1 localhost build registry.example\n127.0.0.2 public.example\n' >"$T/hosts"
     mount --bind "$T/hosts" /etc/hosts
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout "$T/tls.key" \
-        -out "$T/tls.crt" -subj /CN=registry.example -addext subjectAltName=DNS:registry.example \
-        2>/dev/null
+        -out "$T/tls.crt" -subj /CN=registry.example \
+        -addext subjectAltName=DNS:registry.example,DNS:public.example 2>/dev/null
     htpasswd -Bbn "$REGISTRY_USER" "$REGISTRY_PASS" >"$T/htpasswd"
     ci_registry registry 127.0.0.1:443 ", tls: {certificate: $T/tls.crt, key: $T/tls.key}" \
         "auth: {htpasswd: {realm: test, path: $T/htpasswd}}"
@@ -143,6 +149,11 @@ ci_start() {
     ci_base >"$T/base.log" 2>&1 || skip_all "no base images: $(tail -1 "$T/base.log")"
     ci_wipe
     app=$T/app
+    log=$T/job.log
+}
+
+ci_app() {
+    rm -rf "$app"
     cp -a "$here/tools/ci/app" "$app"
 }
 
@@ -155,17 +166,19 @@ ci_wipe() {
     [ -z "$(docker images -qa)" ]
 }
 
-# A job on a machine that has nothing but Docker. What it said is in $T/job.log.
 ci_job() { # FILE, more for cijob.py
     local file=$here/tools/ci/$1
     shift
     ci_home
+    rm -rf "$app/.layercache"
     # shellcheck disable=SC2016 # the inner shell expands it
     unshare --mount --propagation private bash -c \
         'mount -t tmpfs tmpfs /tmp && cd "$1" && shift && exec "$@"' - "$app" \
-        python3 "$lib/cijob.py" run "$file" "$@" CACHE_IMAGE=registry.example/team/app \
-        >"$T/job.log" 2>&1
+        python3 "$lib/cijob.py" run "$file" "$@" >"$log" 2>&1
 }
+
+# As it runs for a fork: nobody gives it credentials.
+ci_fork() { REGISTRY_USER='' REGISTRY_PASS='' ci_job "$@"; }
 
 # Steps as "stage-1 2/7" or "2/7", without FROM. The base stage is built twice where there are
 # several: what counts is the first time.
@@ -180,4 +193,65 @@ ci_cached() { # LOG
         { id = $1; from = $2 == "FROM"; sub(/^[^ ]+ [^ ]+ /, ""); name[id] = from ? "" : $0 }
         END { for (i = 1; i <= count; i++) if (state[order[i]] == "CACHED") print order[i] }
     ' | sort | paste -sd, -
+}
+
+# What the registry has: the digests of the tags' manifests.
+ci_tags() { # repository, tag...
+    local repo=$1 tag
+    shift
+    for tag in "$@"; do
+        curl -fsS --cacert "$T/tls.crt" -u "$REGISTRY_USER:$REGISTRY_PASS" -o /dev/null -D - \
+            -H 'Accept: application/vnd.docker.distribution.manifest.v2+json' \
+            -H 'Accept: application/vnd.oci.image.manifest.v1+json' \
+            "https://registry.example/v2/$repo/manifests/$tag" |
+            tr -d '\r' | awk -v tag="$tag" 'tolower($1) == "docker-content-digest:" {print tag, $2}'
+    done
+}
+
+# Steps CACHED in each generation: all, source changed, requirements changed.
+ci_steps() { # FORM
+    local base='base 2/3,base 3/3,' s=stage-1
+    case $1 in
+    single*)
+        all='2/7,3/7,4/7,5/7,6/7,7/7'
+        source='2/7,3/7,4/7,5/7'
+        requirements='2/7,3/7'
+        tags=(latest)
+        ;;
+    multi*)
+        requirements="$s 2/7,$s 3/7"
+        source="$base$requirements,$s 4/7,$s 5/7,$s 6/7"
+        all="$source,$s 7/7"
+        tags=(base stage)
+        ;;
+    esac
+}
+
+ci_generations() { # FILE
+    local name=${1%.yml} tar=$T/cache.tar all source requirements tags before
+    local image=CACHE_IMAGE=registry.example/$name
+    ci_steps "${name#*/}"
+    ci_app
+    rm -f "$tar"
+
+    ok "$name: a first build, no cache anywhere" ci_job "$1" --cache "$tar" "$image"
+    is "$name: no step is CACHED" "$(ci_cached "$log")" ''
+    before=$(ci_tags "$name" "${tags[@]}")
+    is "$name: the image is in the registry" "$(wc -l <<<"$before")" ${#tags[@]}
+
+    ci_wipe
+    ok "$name: the same in a fork" ci_fork "$1" --cache "$tar" "$image"
+    is "$name: all steps are CACHED" "$(ci_cached "$log")" "$all"
+    is "$name: the registry is as it was" "$(ci_tags "$name" "${tags[@]}")" "$before"
+
+    ci_wipe
+    echo '# changed' >>"$app/project/urls.py"
+    ok "$name: source changed, what the platform kept is lost" ci_job "$1" "$image"
+    is "$name: steps before it are CACHED" "$(ci_cached "$log")" "$source"
+
+    ci_wipe
+    echo 'whitenoise==5.3.0' >>"$app/requirements.txt"
+    ok "$name: requirements changed" ci_job "$1" --cache "$tar" "$image"
+    is "$name: steps before them are CACHED" "$(ci_cached "$log")" "$requirements"
+    ci_wipe
 }

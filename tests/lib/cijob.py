@@ -3,6 +3,7 @@
 """cijob.py: what CircleCI, GitLab CI and GitHub Actions do with the files in tools/ci.
 
     cijob.py run FILE [--cache TAR] [NAME=VALUE...]  # the job of FILE in this directory
+    cijob.py shell FILE           # the shell of its steps
     cijob.py services FILE        # arguments of the Docker daemon that FILE asks for
 
 A job is steps of shell, each in the shell of its platform, with what `cache` names taken from
@@ -145,7 +146,7 @@ def run(job, tar, changes):
 def main():
     """Reads the arguments."""
     p = argparse.ArgumentParser()
-    p.add_argument("what", choices=["run", "services"])
+    p.add_argument("what", choices=["run", "shell", "services"])
     p.add_argument("file")
     p.add_argument("--cache")
     p.add_argument("changes", nargs="*")
@@ -153,6 +154,9 @@ def main():
     job = Job(os.path.abspath(a.file))
     if a.what == "services":
         print("\n".join(job.services))
+        return 0
+    if a.what == "shell":
+        print("\n".join(shell.rstrip("\n") for _, shell, _ in job.steps))
         return 0
     return run(job, a.cache, a.changes)
 
