@@ -129,8 +129,8 @@ ci_start() {
     trap ci_stop EXIT
     # Other builds of docker may come first, and have no BuildKit.
     export PATH=$T/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=$T/home BUILDKIT_PROGRESS=plain
-    export REGISTRY_USER=ci REGISTRY_PASS=s3cret LAYERCACHE_GIT=/nonexistent
-    unset DOCKER_CONFIG REGISTRY_AUTH_FILE XDG_RUNTIME_DIR DOCKER_CONTEXT
+    export REGISTRY_USER=ci REGISTRY_PASS=s3cret
+    unset TAG LAYERCACHE_GIT DOCKER_CONFIG REGISTRY_AUTH_FILE XDG_RUNTIME_DIR DOCKER_CONTEXT
     unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy
     ip link set lo up
     mkdir "$T/bin"
@@ -167,7 +167,7 @@ ci_wipe() {
 }
 
 ci_job() { # FILE, more for cijob.py
-    local file=$here/tools/ci/$1
+    local file=$here/tools/ci/$1 status
     shift
     ci_home
     rm -rf "$app/.layercache"
@@ -175,6 +175,9 @@ ci_job() { # FILE, more for cijob.py
     unshare --mount --propagation private bash -c \
         'mount -t tmpfs tmpfs /tmp && cd "$1" && shift && exec "$@"' - "$app" \
         python3 "$lib/cijob.py" run "$file" "$@" >"$log" 2>&1
+    status=$?
+    [ $status = 0 ] || tail -n 20 "$log"
+    return $status
 }
 
 # As it runs for a fork: nobody gives it credentials.
@@ -227,31 +230,46 @@ ci_steps() { # FORM
     esac
 }
 
+ci_count() { ci_cached "$1" | awk -F, '{print NF}'; }
+
+ci_change() { # source or requirements, or nothing
+    case $1 in
+    source) echo '# changed' >>"$app/project/urls.py" ;;
+    requirements) echo 'whitenoise==5.3.0' >>"$app/requirements.txt" ;;
+    esac
+}
+
+# What the steps CACHED of each were is in `counts` then.
 ci_generations() { # FILE
     local name=${1%.yml} tar=$T/cache.tar all source requirements tags before
     local image=CACHE_IMAGE=registry.example/$name
     ci_steps "${name#*/}"
     ci_app
     rm -f "$tar"
+    counts=()
 
     ok "$name: a first build, no cache anywhere" ci_job "$1" --cache "$tar" "$image"
     is "$name: no step is CACHED" "$(ci_cached "$log")" ''
+    counts+=("$(ci_count "$log")")
     before=$(ci_tags "$name" "${tags[@]}")
     is "$name: the image is in the registry" "$(wc -l <<<"$before")" ${#tags[@]}
 
     ci_wipe
     ok "$name: the same in a fork" ci_fork "$1" --cache "$tar" "$image"
     is "$name: all steps are CACHED" "$(ci_cached "$log")" "$all"
+    counts+=("$(ci_count "$log")")
     is "$name: the registry is as it was" "$(ci_tags "$name" "${tags[@]}")" "$before"
 
     ci_wipe
-    echo '# changed' >>"$app/project/urls.py"
+    ci_change source
     ok "$name: source changed, what the platform kept is lost" ci_job "$1" "$image"
     is "$name: steps before it are CACHED" "$(ci_cached "$log")" "$source"
+    counts+=("$(ci_count "$log")")
 
     ci_wipe
-    echo 'whitenoise==5.3.0' >>"$app/requirements.txt"
+    ci_change requirements
     ok "$name: requirements changed" ci_job "$1" --cache "$tar" "$image"
     is "$name: steps before them are CACHED" "$(ci_cached "$log")" "$requirements"
+    counts+=("$(ci_count "$log")")
     ci_wipe
 }

@@ -23,6 +23,7 @@ import time
 
 import yaml
 
+ID = os.urandom(8).hex()  # of the job
 PR_SET_CHILD_SUBREAPER = 36
 SHELLS = {
     "circleci": ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"],
@@ -45,7 +46,8 @@ class Job:
         """A machine executor; the store is restored and saved where the steps say so."""
         job = self.document["jobs"]["build"]
         assert self.document["workflows"]["build"]["jobs"] == ["build"] and job["machine"]
-        self.variables = job["environment"]
+        self.variables = {k: v.replace("<< pipeline.id >>", ID)
+                          for k, v in job["environment"].items()}
         order = []
         for step in job["steps"]:
             kind = step if isinstance(step, str) else next(iter(step))
@@ -74,7 +76,8 @@ class Job:
             self.steps.append((step["name"], step["run"], False))
         for name, value in self.variables.items():
             self.variables[name] = re.sub(
-                r"\$\{\{ (?:secrets|vars)\.(\w+) \}\}", lambda m: os.environ.get(m[1], ""), value)
+                r"\$\{\{ (?:secrets|vars)\.(\w+) \}\}", lambda m: os.environ.get(m[1], ""),
+                value.replace("${{ github.run_id }}", ID))
 
     def gitlab(self):
         """before_script and script are one shell; Docker is a service beside it."""
@@ -82,8 +85,9 @@ class Job:
         self.variables = self.document["variables"]
         self.variables.pop("DOCKER_HOST")  # tcp://docker:2375 is the caller's daemon
         assert self.variables["FF_NETWORK_PER_BUILD"] == "true"
-        self.variables = {k: v.replace("$CI_PROJECT_DIR", os.getcwd())
-                          for k, v in self.variables.items()}
+        self.variables = {
+            k: v.replace("$CI_PROJECT_DIR", os.getcwd()).replace("$CI_JOB_ID", ID)
+            for k, v in self.variables.items()}
         self.paths = [os.path.join(os.getcwd(), p) for p in job["cache"]["paths"]]
         self.services = self.document["services"][0]["command"]
         self.steps.append(("script", "\n".join(job["before_script"] + job["script"]), False))
