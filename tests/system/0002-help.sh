@@ -6,7 +6,7 @@
 
 man=$here/tools/man/layercache.1.scd
 mapfile -t verbs < <(lc --complete -- '')
-is 'completion knows the commands' "$(printf '%s\n' "${verbs[@]}" | grep -cxE 'init|import|export|snapshot|list|show|path|diff|tag|remove|mount|unmount|overlay|verify|repair|stats|serve|help|version|pull|push|login|logout')" 23
+is 'completion knows the commands' "$(printf '%s\n' "${verbs[@]}" | grep -cxE 'init|import|export|snapshot|list|show|path|diff|tag|remove|mount|unmount|overlay|verify|repair|stats|serve|help|version|pull|push|login|logout|key|lookup|cache|gc|publish')" 28
 
 # To stdout only, starting with the usage, at most 100 columns wide.
 is_help() { # first words, command...
@@ -58,7 +58,7 @@ for v in "${verbs[@]}"; do
     ok "$v: the man page has its options" same_options "$v"
     ok "$v: an unknown option is wrong use" wrong_use "$v" --no-such-option
     ok "$v: so are too many arguments or none of those needed" sh -c "
-        case $v in remove) set -- $v ;; *) set -- $v a b c d ;; esac
+        case $v in remove | lookup) set -- $v ;; key) set -- $v --explain a ;; *) set -- $v a b c d ;; esac
         '$BIN/layercache' \"\$@\"; [ \$? = 2 ]"
     case $v in
     help) ;;

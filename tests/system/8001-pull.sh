@@ -75,7 +75,7 @@ ok 'REGISTRY_AUTH_FILE' env REGISTRY_AUTH_FILE="$T/auth.json" "$BIN/layercache" 
 refused 1 "there is no file" 'a file that is not there' basic --authfile "$T/none"
 mkdir "$HOME/.docker" "$XDG_RUNTIME_DIR/containers"
 cp "$T/auth.json" "$HOME/.docker/config.json"
-ok '~/.docker/config.json' pulls basic
+ok 'config.json in .docker' pulls basic
 echo '{"auths": {"'"$host"'": {"auth": "bad!"}, "'"$host"'/basic": {"auth": "'"$(printf ci:s3cret | base64)"'"}}}' \
     >"$XDG_RUNTIME_DIR/containers/auth.json"
 ok 'podman'"'"'s file comes first, and the longest path' pulls basic

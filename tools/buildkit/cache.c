@@ -295,9 +295,9 @@ int cache_is(struct objects *objects, const struct record_image *image, bool *re
 	int rc;
 
 	*ret = false;
+	buf_init(&bytes, DOCUMENT_MAX + 1);
 	if (!digest_is_zero(&image->chainid))
 		return 0;
-	buf_init(&bytes, DOCUMENT_MAX + 1);
 	rc = read_stored(objects, &image->manifest, &bytes, err);
 	if (!rc)
 		rc = manifest_parse(bytes.data, bytes.len, NULL, &m, err);
