@@ -91,9 +91,9 @@ ci_docker() {
     mapfile -t services < <(python3 "$lib/cijob.py" services "$here/tools/ci/gitlab/single.yml")
     export DOCKER_HOST=unix://$T/docker.sock
     mkdir "$T/docker" && mount -t tmpfs tmpfs "$T/docker" # nothing that is synced matters
-    dockerd --iptables=false --ip6tables=false --data-root "$T/docker" --exec-root "$T/exec" \
+    TMPDIR=$T dockerd --iptables=false --ip6tables=false --data-root "$T/docker" --exec-root "$T/exec" \
         -p "$T/docker.pid" -H "$DOCKER_HOST" --registry-mirror http://127.0.0.1:5002 \
-        --insecure-registry registry.example "${services[@]}" >"$T/docker.log" 2>&1 &
+        --insecure-registry https://registry.example "${services[@]}" >"$T/docker.log" 2>&1 &
     ci_wait 30 docker version || skip_all "dockerd does not run here: $(tail -1 "$T/docker.log")"
 }
 
