@@ -39,7 +39,8 @@ SYSTEM := $(sort $(wildcard tests/system/[0-9]*.sh))
 SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 
 .PHONY: all units fuzzers helpers help deps deps-check unit-deps check check-san \
-	check-corpora fuzz lint format demo fresh crash bench install uninstall clean man force
+	check-corpora check-ci fuzz lint format demo fresh crash bench install uninstall clean \
+	man force
 all: $(O)/layercache
 
 help:
@@ -49,6 +50,7 @@ help:
 	@echo '  make all            build $(O)/layercache'
 	@echo '  make check-san      the unit and system tests with ASan and UBSan'
 	@echo '  make check-corpora  import four sets of real images, compare with umoci, load into podman, docker'
+	@echo '  make check-ci       every CI recipe with real Docker, and BuildKit alone against it'
 	@echo '  make fresh          demo and check inside new Debian 12 and 13 roots'
 	@echo '  make crash          kill -9 campaign (ROUNDS=200)'
 	@echo '  make fuzz           replay the fuzz corpora; explore: CC=clang SAN=fuzzer,address'
@@ -108,9 +110,11 @@ BUILD_PACKAGES := gcc libc6-dev make pkg-config scdoc fuse3 libfuse3-dev liblmdb
 DEMO_PACKAGES := debootstrap umoci
 TEST_PACKAGES = libcmocka-dev perl python3 umoci skopeo jq pigz erofs-utils attr acl rsync \
 	zstd xz-utils bzip2 strace util-linux mount procps e2fsprogs git busybox-static \
-	libnfs-dev iproute2 docker-registry apache2-utils openssl podman buildah $(DOCKER_PACKAGES)
-# In Debian 13 the docker command is a package of its own.
-DOCKER_PACKAGES = docker.io $(if $(shell apt-cache show docker-cli 2>/dev/null),docker-cli)
+	libnfs-dev iproute2 docker-registry apache2-utils openssl curl python3-yaml podman buildah \
+	docker-compose $(DOCKER_PACKAGES)
+# In Debian 13 docker.io has less in it.
+DOCKER_PACKAGES = docker.io \
+	$(if $(shell apt-cache show docker-cli 2>/dev/null),docker-cli docker-buildx)
 CORPORA_PACKAGES = buildah skopeo umoci debootstrap jq python3 zstd podman $(DOCKER_PACKAGES) \
 	$(if $(shell command -v npm),,npm)
 LINT_PACKAGES := git clang-format shellcheck codespell universal-ctags pmccabe
@@ -147,6 +151,10 @@ check-corpora:
 	@$(INSTALL) $(BUILD_PACKAGES) perl $(CORPORA_PACKAGES)
 	$(SUBMAKE) all
 	@$(PROVE) -v tests/corpora/check.sh tests/corpora/clients.sh
+
+check-ci: deps
+	$(SUBMAKE) all
+	@$(PROVE) -v tests/ci/check.sh
 
 fuzz: deps
 	$(SUBMAKE) fuzzers

@@ -12,12 +12,14 @@
 #define CACHE_BYTES (16u << 20)
 
 struct values {
-	const char *name;
+	const char *name, *from;
 };
 
 static const struct option_spec options[] = {
 	OPTION_TEXT(0, "name", "NAME", struct values, name,
 		    "call the result NAME; REF stays what it is"),
+	OPTION_TEXT_OF(COMPLETE_NAME, 0, "from", "REF", struct values, from,
+		       "what an earlier image or cache knows of these layers, too"),
 	OPTION_END,
 };
 
@@ -87,8 +89,8 @@ static int complete(struct completion *c, const struct command_call *call,
 	if (!rc)
 		rc = session_begin(c->store, NULL, &c->session, err);
 	if (!rc)
-		rc = complete_name(c->session, c->txn, c->objects, &c->ref, c->name, ret,
-				   err);
+		rc = complete_name(c->session, c->txn, c->objects, &c->ref, c->name,
+				   v->from, ret, err);
 	if (rc)
 		return rc;
 	catalog_abort(steal_ptr(&c->txn));
@@ -146,6 +148,10 @@ const struct command cmd_cache_complete = {
 		"finds nothing before it. The layers are all in the image: this gives them\n"
 		"back to their steps. A step gets a result only where base image, steps and\n"
 		"layers prove which it is.\n"
+		"\n"
+		"Sometimes BuildKit leaves the cache out altogether. --from takes over what\n"
+		"an earlier image, or a cache, has for the same layers on the same base; one\n"
+		"that is not there, as before the first build, is no error.\n"
 		"\n"
 		"Of an image the config changes, hence the image ID. Prints 'NAME IMAGE-ID\n"
 		"CHAIN-ID' of what REF, or NAME, stands for now.",

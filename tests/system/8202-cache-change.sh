@@ -36,6 +36,39 @@ is 'the image ID is another, the chain the same' "$(lc list | awk -v id="$id" '$
     "1 $(awk '{print $3}' "$T/first")"
 ok 'again there is nothing to do' lc cache complete app:v2
 is 'and nothing changes' "$(diff "$T/first" "$T/out")" ''
+
+# ---- an image from which BuildKit left its cache out ----
+
+cp -a "$f/inline-docker20.10-v1-dir" "$T/bare"
+python3 - "$T/bare" <<'END'
+import hashlib, json, os, sys
+os.chdir(sys.argv[1])
+m = json.load(open("manifest.json"))
+old = m["config"]["digest"][7:]
+c = json.load(open(old))
+del c["moby.buildkit.cache.v0"]
+b = json.dumps(c).encode()
+m["config"].update(digest="sha256:" + hashlib.sha256(b).hexdigest(), size=len(b))
+open(m["config"]["digest"][7:], "wb").write(b)
+json.dump(m, open("manifest.json", "w"))
+END
+ok 'an image without its cache' lc import -q "dir:$T/bare" bare
+fails_saying 3 'bare.* no inline build cache' 'there is nothing to complete' lc cache complete bare
+fails_saying 3 'bare.* no inline build cache' 'nor with what is not there' lc cache complete bare --from nosuch
+fails_saying 3 'bare.* no inline build cache' 'nor with a cache of other layers' lc cache complete bare --from index
+fails_saying 1 'cache merge' 'a cache is merged instead' lc cache complete kept --from app:v1
+ok 'an earlier image has the same layers' lc cache complete bare --from app:v1 --name found
+is 'all its results are taken over' "$(results found)" "$(results app:v1)"
+fails 3 'the name stays what it was' lc cache show bare
+ok 'a later one shares some' lc cache complete bare --from app:v2 --name shared
+is 'these and no others are taken over' "$(results shared | jq -c 'map(select(.[1]))')" \
+    "$(old_steps app:v1)"
+ok 'what adds nothing' lc cache complete found --from app:v2
+is 'changes nothing' "$(awk '{print $2}' "$T/out")" "$(lc list | awk '$1 ~ /found/ {print $2}')"
+is 'all its results are there still' "$(results found)" "$(results app:v1)"
+
+# ---- out and in ----
+
 ok 'the image is exported' lc export -q app:v2 "oci:$T/app"
 ok 'and read again with its cache' lc cache import "oci:$T/app" again
 is 'which is the same' "$(results again)" "$(results app:v2)"

@@ -6,6 +6,7 @@
 
 #include "tools/buildkit/cache_import.h"
 #include "tools/buildkit/cache_make.h"
+#include "tools/buildkit/cache_take.h"
 #include "tools/buildkit/cache_union.h"
 #include "tools/buildkit/inline_image.h"
 #include "tools/image_record.h"
@@ -17,6 +18,7 @@ struct completing {
 	struct objects *objects;
 	const struct record_ref *ref;
 	const char *name;
+	const char *from; /* whose records are taken over where they fit; NULL: none */
 	struct record_image *images; /* as they will be, one per target */
 	uint64_t *sizes; /* of the manifests of those that are new; 0: as it was */
 	bool found;      /* some target has a cache */
@@ -64,14 +66,21 @@ static int complete_cache(struct completing *c, struct cache *cache, struct err 
 static int complete_image(struct completing *c, size_t i, struct cache *cache,
 			  struct err *err)
 {
-	struct cache_completed done;
+	struct cache_completed done = {0};
 	auto_buf struct buf config;
+	uint32_t taken = 0;
 	int rc;
 
 	buf_init(&config, DOCUMENT_MAX);
 	rc = objects_read_all(c->objects, &c->images[i].config, &config, err);
+	if (!rc && c->from)
+		rc = cache_take(c->txn, c->objects, &c->images[i], c->ref->count > 1,
+				c->from, cache, &taken, err);
+	if (!rc && cache->doc.record_count == 0)
+		return 0;
 	if (!rc)
 		rc = cache_complete(cache, config.data, config.len, &done, err);
+	done.given += taken;
 	if (!rc)
 		add(c, &done);
 	if (!rc && done.given)
@@ -82,17 +91,17 @@ static int complete_image(struct completing *c, size_t i, struct cache *cache,
 
 static int complete_target(struct completing *c, size_t i, struct err *err)
 {
-	struct cache cache;
+	auto_cache struct cache cache = {0};
 	int rc = cache_from_store(c->objects, &c->images[i], &cache, err);
 
-	if (rc)
-		return rc == -ERR_NOTFOUND ? 0 : rc;
+	if (rc && rc != -ERR_NOTFOUND)
+		return rc;
 	if (digest_is_zero(&cache.record.manifest))
-		rc = complete_image(c, i, &cache, err);
-	else
-		rc = complete_cache(c, &cache, err);
-	cache_release(&cache);
-	return rc;
+		return complete_image(c, i, &cache, err);
+	if (c->from)
+		return err_set(err, ERR_INVALID,
+			       "it is a build cache: 'cache merge' joins it with others");
+	return complete_cache(c, &cache, err);
 }
 
 /* ---- the name ---- */
@@ -166,7 +175,7 @@ static int complete_targets(struct completing *c, struct err *err)
 }
 
 int complete_name(struct session *s, struct catalog_txn *t, struct objects *objects,
-		  const struct record_ref *ref, const char *name,
+		  const struct record_ref *ref, const char *name, const char *from,
 		  struct complete_name *ret, struct err *err)
 {
 	auto_free struct record_image *images = calloc(ref->count, sizeof(*images));
@@ -177,6 +186,7 @@ int complete_name(struct session *s, struct catalog_txn *t, struct objects *obje
 		.objects = objects,
 		.ref = ref,
 		.name = name,
+		.from = from,
 		.images = images,
 		.sizes = sizes,
 	};

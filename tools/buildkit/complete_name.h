@@ -14,10 +14,11 @@ struct complete_name {
 	bool changed; /* there was something to complete */
 };
 
-/* REF: as found, with all its platforms. NAME: normalised. Adds to the session. ERR_NOTFOUND:
- * nothing of it has a cache. */
+/* REF: as found, with all its platforms. NAME: normalised. FROM: a name of which an image takes
+ * over what fits its layers; there may be none of it. Adds to the session. ERR_NOTFOUND: nothing
+ * of it has a cache. */
 int complete_name(struct session *s, struct catalog_txn *t, struct objects *objects,
-		  const struct record_ref *ref, const char *name,
+		  const struct record_ref *ref, const char *name, const char *from,
 		  struct complete_name *ret, struct err *err) MUST_CHECK;
 
 #endif
