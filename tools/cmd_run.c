@@ -143,14 +143,31 @@ static int lookup(const struct call *c, struct record_key *ret, struct err *err)
 	return rc ? rc : step_lookup(t, c->step, ret, err);
 }
 
-/* A result that was found under one of the step's keys gets the other, and the name. */
-static int adopt(const struct call *c, const struct record_key *key, struct err *err)
+/* The name for what KEY leads to, in SESSION. */
+static int add_name(const struct call *c, const struct record_key *key,
+		    struct session *session, bool *ret_moved, struct err *err)
 {
 	const struct digest no_index = {0};
-	auto_session struct session *session = NULL;
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	struct record_image image;
 	const struct record_image *images[] = {&image};
+	int rc;
+
+	if (digest_is_zero(&key->manifest))
+		return err_set(err, ERR_FAILED,
+			       "the result has no image that could get a name");
+	rc = catalog_begin(store_catalog(c->store), false, &t, err);
+	if (!rc)
+		rc = catalog_image_get(t, &key->manifest, &image, err);
+	return rc ? rc
+		  : image_record_name(session, c->name, &no_index, images, 1, ret_moved,
+				      err);
+}
+
+/* A result that was found under one of the step's keys gets the other, and the name. */
+static int adopt(const struct call *c, const struct record_key *key, struct err *err)
+{
+	auto_session struct session *session = NULL;
 	bool moved = false;
 	int rc;
 
@@ -160,16 +177,8 @@ static int adopt(const struct call *c, const struct record_key *key, struct err 
 	if (!rc)
 		rc = step_record(session, c->step, &key->chainid, &key->manifest, false,
 				 err);
-	if (!rc && c->name && digest_is_zero(&key->manifest))
-		return err_set(err, ERR_FAILED,
-			       "the result has no image that could get a name");
 	if (!rc && c->name)
-		rc = catalog_begin(store_catalog(c->store), false, &t, err);
-	if (!rc && c->name)
-		rc = catalog_image_get(t, &key->manifest, &image, err);
-	if (!rc && c->name)
-		rc = image_record_name(session, c->name, &no_index, images, 1, &moved,
-				       err);
+		rc = add_name(c, key, session, &moved, err);
 	if (!rc)
 		rc = session_commit(steal_ptr(&session), err);
 	if (!rc && moved)
