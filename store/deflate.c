@@ -33,7 +33,8 @@ struct piece {
 
 struct deflate {
 	struct stream base;
-	struct stream *in;
+	struct stream *in; /* NULL: the caller cuts */
+	struct deflate_pieces cut;
 	struct workers *workers;
 	struct deflate_encoder **encoders; /* one per thread */
 	unsigned threads;
@@ -107,15 +108,30 @@ static int fill_piece(struct deflate *d, struct piece *p, struct err *err)
 	return 0;
 }
 
+/* A piece of the caller's. Without any, an empty one is what comes out. */
+static int fill_cut(struct deflate *d, struct piece *p, struct err *err)
+{
+	size_t len;
+	int r = d->cut.next(d->cut.arg, p->plain, d->plan.unit, &len, err);
+
+	if (r < 0)
+		return r;
+	d->at_end = len == 0;
+	p->in = (struct deflate_piece){.data = p->plain, .len = len};
+	return 0;
+}
+
 /* Hands pieces to the pool while some are free. */
 static int fill(struct deflate *d, struct err *err)
 {
 	while (!d->at_end && d->filled - d->taken < d->count) {
 		struct piece *p = &d->pieces[d->filled % d->count];
-		int r = fill_piece(d, p, err);
+		int r = d->in ? fill_piece(d, p, err) : fill_cut(d, p, err);
 
 		if (r < 0)
 			return r;
+		if (!d->in && d->at_end && d->filled)
+			return 0;
 		p->done = false;
 		d->filled++;
 		workers_submit(d->workers, &p->job);
@@ -161,6 +177,8 @@ static int read_deflate(struct stream *s, void *data, size_t cap, size_t *ret_le
 	size_t left;
 	int r = oldest(d, &p, err);
 
+	if (r == 0 && p && d->given == 0 && d->cut.packed)
+		r = d->cut.packed(d->cut.arg, p->packed_len, err);
 	if (r < 0)
 		return r;
 	left = p ? p->packed_len - d->given : 0;
@@ -234,9 +252,11 @@ static unsigned plan_threads(const struct deflate_plan *plan, unsigned threads)
 	return threads < THREADS_MAX ? threads : THREADS_MAX;
 }
 
-static int open_plan(struct stream *in, const struct deflate_plan *plan,
-		     const struct encoding *encoding, unsigned threads,
-		     struct stream **ret, struct err *err)
+/* Owns IN; NULL: CUT says what the pieces are. ENCODING: they are one gzip member, unless it
+ * is NULL. */
+static int open_plan(struct stream *in, const struct deflate_pieces *cut,
+		     const struct deflate_plan *plan, const struct encoding *encoding,
+		     unsigned threads, struct stream **ret, struct err *err)
 {
 	struct deflate *d = calloc(1, sizeof(*d));
 	int r;
@@ -247,6 +267,8 @@ static int open_plan(struct stream *in, const struct deflate_plan *plan,
 	}
 	d->base = (struct stream){read_deflate, close_deflate};
 	d->in = in;
+	if (cut)
+		d->cut = *cut;
 	d->plan = *plan;
 	d->threads = plan_threads(plan, threads);
 	d->count = 2 * (size_t)d->threads + 1;
@@ -277,30 +299,76 @@ int deflate_level_max(enum inflate_kind kind)
 	return kind == INFLATE_ZSTD ? DEFLATE_ZSTD_MAX : 0;
 }
 
+static int make_plan(enum inflate_kind kind, int level, struct deflate_plan *ret,
+		     struct err *err)
+{
+	bool gzip = kind == INFLATE_GZIP;
+
+	if ((!gzip && kind != INFLATE_ZSTD) || level < 0 ||
+	    level > deflate_level_max(kind))
+		return err_set(err, ERR_INVALID, "there is no compression level %d",
+			       level);
+	if (level == 0)
+		level = gzip ? DEFLATE_LEVEL_GZIP : DEFLATE_LEVEL_ZSTD;
+	*ret = (struct deflate_plan){
+		.unit = gzip ? DEFLATE_UNIT_GZIP : DEFLATE_UNIT_ZSTD,
+		.make = gzip ? deflate_gzip_new : deflate_zstd_new,
+		.level = level,
+	};
+	return 0;
+}
+
 int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned threads,
 		 struct stream **ret, struct err *err)
 {
-	struct deflate_plan plan = {DEFLATE_UNIT_GZIP, 0,     false,
-				    deflate_gzip_new,  level, 0};
+	struct deflate_plan plan;
+	int r;
 
 	if (kind == INFLATE_NONE) {
 		*ret = in;
 		return 0;
 	}
-	if ((kind != INFLATE_GZIP && kind != INFLATE_ZSTD) || level < 0 ||
-	    level > deflate_level_max(kind)) {
+	r = make_plan(kind, level, &plan, err);
+	if (r < 0) {
 		stream_close(in);
-		return err_set(err, ERR_INVALID, "there is no compression level %d",
-			       level);
+		return r;
 	}
-	if (kind == INFLATE_ZSTD) {
-		plan.unit = DEFLATE_UNIT_ZSTD;
-		plan.make = deflate_zstd_new;
-	}
-	if (level == 0)
-		plan.level =
-			kind == INFLATE_GZIP ? DEFLATE_LEVEL_GZIP : DEFLATE_LEVEL_ZSTD;
-	return open_plan(in, &plan, NULL, threads, ret, err);
+	return open_plan(in, NULL, &plan, NULL, threads, ret, err);
+}
+
+int deflate_open_pieces(const struct deflate_pieces *pieces, enum inflate_kind kind,
+			int level, unsigned threads, struct stream **ret, struct err *err)
+{
+	struct deflate_plan plan;
+	int r = make_plan(kind, level, &plan, err);
+
+	if (r < 0)
+		return r;
+	plan.unit = pieces->unit;
+	return open_plan(NULL, pieces, &plan, NULL, threads, ret, err);
+}
+
+int deflate_append(enum inflate_kind kind, int level, const void *data, size_t len,
+		   struct buf *out, struct err *err)
+{
+	const struct deflate_piece piece = {.data = data, .len = len, .last = true};
+	struct deflate_encoder *e = NULL;
+	struct deflate_plan plan;
+	size_t cap, packed;
+	int r = make_plan(kind, level, &plan, err);
+
+	if (r == 0)
+		r = plan.make(&plan, &e, err);
+	if (r < 0)
+		return r;
+	cap = e->bound(e, len);
+	r = buf_reserve(out, cap, err);
+	if (r == 0)
+		r = e->encode(e, &piece, out->data + out->len, cap, &packed, err);
+	if (r == 0)
+		out->len += packed;
+	e->free(e);
+	return r;
 }
 
 /* How each maker cuts its input, and what it can be told. */
@@ -340,5 +408,5 @@ int deflate_open_as(struct stream *in, const struct encoding *encoding, unsigned
 		return err_set(err, ERR_INVALID, "no encoder %u is known at level %u",
 			       encoding->maker, encoding->level);
 	}
-	return open_plan(in, &plan, encoding, threads, ret, err);
+	return open_plan(in, NULL, &plan, encoding, threads, ret, err);
 }

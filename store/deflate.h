@@ -15,6 +15,7 @@
 #ifndef STORE_DEFLATE_H
 #define STORE_DEFLATE_H
 
+#include "store/base/buf.h"
 #include "store/encoding.h"
 #include "store/inflate.h"
 
@@ -38,5 +39,23 @@ int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned 
  * have made, if the guess was right. ERR_INVALID: a maker that is not known here. */
 int deflate_open_as(struct stream *in, const struct encoding *encoding, unsigned threads,
 		    struct stream **ret, struct err *err) MUST_CHECK;
+
+/* Pieces that are cut by the caller, who is told how long each became. Both are called by the
+ * thread that reads the stream, in the order of the pieces. */
+struct deflate_pieces {
+	size_t unit; /* a piece has at most so many bytes */
+	/* Fills in the next piece; *ret_len 0: there is none. */
+	int (*next)(void *arg, void *data, size_t cap, size_t *ret_len, struct err *err);
+	/* The bytes that are read next are the next piece, LEN of them. */
+	int (*packed)(void *arg, size_t len, struct err *err);
+	void *arg;
+};
+int deflate_open_pieces(const struct deflate_pieces *pieces, enum inflate_kind kind,
+			int level, unsigned threads, struct stream **ret,
+			struct err *err) MUST_CHECK;
+
+/* Appends one member or frame of all LEN bytes to OUT. LEVEL 0: the default. */
+int deflate_append(enum inflate_kind kind, int level, const void *data, size_t len,
+		   struct buf *out, struct err *err) MUST_CHECK;
 
 #endif

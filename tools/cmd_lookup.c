@@ -2,6 +2,7 @@
  * `layercache lookup KEY...`: is there a result?
  */
 #include "fs/mounts.h"
+#include "store/key_use.h"
 #include "tools/commands.h"
 #include "tools/mounted_key.h"
 #include "tools/output.h"
@@ -165,6 +166,8 @@ static int run(struct command_call *call, struct err *err)
 	}
 	if (!rc)
 		rc = find_first(call, r.txn, mountpoint, &hit, err);
+	if (!rc && r.store)
+		key_use_note(r.store, &hit.key);
 	return rc ? rc : print(call, mountpoint, &hit, err);
 }
 

@@ -101,6 +101,8 @@ const struct command cmd_pull = {
 	.details =
 		"The same as `import docker://REF`. Layers stream from the registry into the\n"
 		"store; those that it has, by their digest or their content, are not fetched.\n"
+		"Of zstd:chunked layers only the files that it lacks are, if the registry\n"
+		"gives parts of blobs and --keep-blobs does not ask for the whole.\n"
 		"Broken connections are resumed, and so is a pull that was cut off: layers\n"
 		"that had come stay.\n"
 		"\n"

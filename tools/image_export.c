@@ -266,6 +266,11 @@ static void tell(const struct export *e, size_t n, size_t count,
 	else
 		output_notice(e->options->quiet, "layer %zu of %zu %s: %s, it came as %s",
 			      n, count, now, how[blob->how], was);
+	if (blob->no_toc)
+		output_notice(e->options->quiet,
+			      "layer %zu of %zu is plain zstd: no table of contents can "
+			      "have %s",
+			      n, count, blob->no_toc);
 }
 
 /* The same layer in another of the images, or twice in one. */
@@ -356,6 +361,7 @@ static int edit_manifest(struct outgoing *o, const struct exported *out, struct 
 		layers[k].media_type = layer_blob_media_type(blob->kind);
 		layers[k].digest = blob->digest;
 		layers[k].size = blob->size;
+		layers[k].toc = blob->toc;
 	}
 	buf_init(&bytes, DOCUMENT_MAX);
 	rc = manifest_edit_layers(o->manifest_bytes.data, o->manifest_bytes.len, layers,

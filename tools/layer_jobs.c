@@ -10,6 +10,8 @@
 #include "store/layer_adopt.h"
 #include "tools/blob_keeper.h"
 #include "tools/blob_sample.h"
+#include "tools/layer_partial.h"
+#include "tools/output.h"
 #include "tools/progress.h"
 
 #define ALONE_FROM (1u << 20) /* bytes */
@@ -19,6 +21,7 @@ struct run {
 	struct session *session;
 	struct source *source;
 	struct progress *progress;
+	bool quiet;
 
 	pthread_mutex_t lock;
 	size_t next;    /* job that nobody has taken */
@@ -71,8 +74,11 @@ static int on_progress(void *arg, uint64_t compressed, struct err *err)
 {
 	struct reading *reading = arg;
 
-	progress_add(reading->run->progress, compressed - reading->told);
-	reading->told = compressed;
+	/* A second attempt begins anew. */
+	if (compressed > reading->told) {
+		progress_add(reading->run->progress, compressed - reading->told);
+		reading->told = compressed;
+	}
 	if (has_failed(reading->run))
 		return err_set(err, ERR_CANCELED, "another layer failed");
 	return 0;
@@ -146,6 +152,55 @@ static int adopt(struct run *run, const struct layer_job *job, uint32_t *ret_fla
 	return adopt_blob(run, job, err);
 }
 
+/* What failed for want of good parts may succeed with the whole. */
+static bool has_other_way(int rc)
+{
+	switch (-rc) {
+	case ERR_INVALID:
+	case ERR_LIMIT:
+	case ERR_FAILED:
+	case ERR_NOTFOUND:
+	case ERR_CORRUPT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* *ret_done false: it is to be read as a whole. */
+static int ingest_partly(struct reading *reading, struct session *session,
+			 const struct layer_job *job, const char *name,
+			 uint32_t *ret_flags, bool *ret_done, struct err *err)
+{
+	struct layer_partial partial = {reading->run->source, &job->desc, job->diffid,
+					on_progress,          reading,    0};
+	char read[OUTPUT_SIZE_TEXT], size[OUTPUT_SIZE_TEXT];
+	bool quiet = reading->run->quiet;
+	struct err why = {0};
+	struct layer layer;
+	int rc;
+
+	*ret_done = false;
+	if (job->known || reading->run->jobs->keep_blobs ||
+	    !layer_partial_possible(partial.source, partial.desc))
+		return 0;
+	rc = layer_partial_ingest(session, &partial, name, &layer, &why);
+	if (rc && has_other_way(rc)) {
+		output_notice(quiet, "layer %zu of %zu is read as a whole: %s",
+			      job->number, job->total, why.msg);
+		return 0;
+	}
+	if (rc)
+		return err_copy(err, &why);
+	output_notice(quiet, "layer %zu of %zu: %s of %s read, the rest is known",
+		      job->number, job->total, output_size(partial.read, read),
+		      output_size(job->desc.size, size));
+	*ret_flags = layer.record.flags;
+	*ret_done = true;
+	layer_release(&layer);
+	return 0;
+}
+
 static int ingest(struct run *run, struct session *session, const struct layer_job *job,
 		  uint32_t *ret_flags, struct err *err)
 {
@@ -157,6 +212,7 @@ static int ingest(struct run *run, struct session *session, const struct layer_j
 	char text[DIGEST_TEXT_SIZE], name[DIGEST_TEXT_SIZE + 64];
 	struct layer layer;
 	struct stream *in;
+	bool done;
 	int rc = 0;
 
 	snprintf(name, sizeof(name), "layer %zu of %zu %s", job->number, job->total,
@@ -166,6 +222,9 @@ static int ingest(struct run *run, struct session *session, const struct layer_j
 		if (rc || !job->lacks_blob)
 			return rc;
 	}
+	rc = ingest_partly(&reading, session, job, name, ret_flags, &done, err);
+	if (rc || done)
+		return rc;
 	rc = source_open_blob(run->source, &job->desc, &in, err);
 	if (rc == -ERR_NOTFOUND)
 		rc = source_lacks_part(err);
@@ -269,7 +328,8 @@ int layer_jobs_run(struct layer_jobs *jobs, struct session *session,
 		   struct source *source, const char *label, bool quiet, struct err *err)
 {
 	auto_progress struct progress *progress = NULL;
-	struct run run = {.jobs = jobs, .session = session, .source = source};
+	struct run run = {
+		.jobs = jobs, .session = session, .source = source, .quiet = quiet};
 	pthread_t threads[LAYER_JOBS_THREADS_MAX];
 	size_t want = workers_cpus(), started = 0;
 

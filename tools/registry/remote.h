@@ -86,6 +86,12 @@ int remote_tags(struct remote *r, remote_tag_fn *each, void *arg,
 int remote_blob_open(struct remote *r, const struct digest *d, uint64_t size,
 		     struct stream **ret, struct err *err) MUST_CHECK;
 
+/* The same of the bytes FROM .. UNTIL (exclusive). ERR_FAILED: the registry does not give parts
+ * of a blob. */
+int remote_blob_open_range(struct remote *r, const struct digest *d, uint64_t size,
+			   uint64_t from, uint64_t until, struct stream **ret,
+			   struct err *err) MUST_CHECK;
+
 int remote_blob_head(struct remote *r, const struct digest *d,
 		     struct err *err) MUST_CHECK;
 

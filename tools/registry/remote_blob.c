@@ -12,6 +12,8 @@ struct blob {
 	struct remote *remote;
 	struct digest digest;
 	uint64_t size;
+	uint64_t end;              /* of what is wanted */
+	bool part;                 /* all of the blob instead will not do */
 	struct transfer *transfer; /* NULL: to be opened */
 	uint64_t at;               /* bytes given out */
 	uint64_t skip; /* that come again, because the server knows no ranges */
@@ -52,6 +54,9 @@ static int check_answer(struct blob *b, struct err *err)
 
 	if (transfer_status(t) == 206)
 		return check_range(b, transfer_header(t, "Content-Range", 0), err);
+	if (b->part)
+		return err_set(err, ERR_FAILED,
+			       "the registry does not give parts of a blob");
 	b->skip = b->at;
 	return size != TRANSFER_SIZE_UNKNOWN && size != b->size ? wrong_size(b, size, err)
 								: 0;
@@ -59,7 +64,8 @@ static int check_answer(struct blob *b, struct err *err)
 
 static int open_at(struct blob *b, struct err *err)
 {
-	struct transfer_request request = {.method = "GET", .from = b->at};
+	struct transfer_request request = {
+		.method = "GET", .from = b->at, .until = b->part ? b->end : 0};
 	auto_free char *target = make_target(&b->digest);
 	int rc;
 
@@ -67,7 +73,7 @@ static int open_at(struct blob *b, struct err *err)
 		return err_nomem(err);
 	b->skip = 0;
 	rc = remote_request(b->remote, target, &request, &b->transfer, err);
-	if (rc == -ERR_FAILED && b->at) {
+	if (rc == -ERR_FAILED && b->at && !b->part) {
 		/* Ranges may be refused: all of it, then. */
 		request.from = 0;
 		rc = remote_request(b->remote, target, &request, &b->transfer, err);
@@ -105,8 +111,8 @@ static int blob_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
 	size_t len = 0;
 	int rc = 0;
 
-	if (cap > b->size - b->at)
-		cap = (size_t)(b->size - b->at);
+	if (cap > b->end - b->at)
+		cap = (size_t)(b->end - b->at);
 	while (cap) {
 		rc = read_some(b, data, cap, &len, &broken);
 		if (!rc)
@@ -134,8 +140,9 @@ static void blob_close(struct stream *s)
 	free(b);
 }
 
-int remote_blob_open(struct remote *r, const struct digest *d, uint64_t size,
-		     struct stream **ret, struct err *err)
+static int open_blob(struct remote *r, const struct digest *d, uint64_t size,
+		     uint64_t from, uint64_t until, bool part, struct stream **ret,
+		     struct err *err)
 {
 	struct blob *b = calloc(1, sizeof(*b));
 
@@ -146,9 +153,25 @@ int remote_blob_open(struct remote *r, const struct digest *d, uint64_t size,
 		.remote = r,
 		.digest = *d,
 		.size = size,
+		.at = from,
+		.end = until,
+		.part = part,
 	};
 	*ret = &b->base;
 	return 0;
+}
+
+int remote_blob_open(struct remote *r, const struct digest *d, uint64_t size,
+		     struct stream **ret, struct err *err)
+{
+	return open_blob(r, d, size, 0, size, false, ret, err);
+}
+
+int remote_blob_open_range(struct remote *r, const struct digest *d, uint64_t size,
+			   uint64_t from, uint64_t until, struct stream **ret,
+			   struct err *err)
+{
+	return open_blob(r, d, size, from, until, true, ret, err);
 }
 
 /* ---- small ones ---- */

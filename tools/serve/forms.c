@@ -133,6 +133,7 @@ static int choose_layers(struct forms *f, const struct manifest *m,
 			return err_wrap(err, "layer %zu of %zu", i + 1, m->count);
 		layers[i].digest = config->diffids[i];
 		layers[i].media_type = layer_blob_media_type(INFLATE_NONE);
+		layers[i].toc.given = false;
 	}
 	return 0;
 }
