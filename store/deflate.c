@@ -33,7 +33,7 @@ struct piece {
 
 struct deflate {
 	struct stream base;
-	struct stream *in; /* NULL: */
+	struct stream *in; /* NULL: the caller cuts */
 	struct deflate_pieces cut;
 	struct workers *workers;
 	struct deflate_encoder **encoders; /* one per thread */
@@ -108,8 +108,8 @@ static int fill_piece(struct deflate *d, struct piece *p, struct err *err)
 	return 0;
 }
 
-/* A piece that the caller has cut; *ret_more false: there is no more. */
-static int take_piece(struct deflate *d, struct piece *p, bool *ret_more, struct err *err)
+/* A piece of the caller's. Without any, an empty one is what comes out. */
+static int fill_cut(struct deflate *d, struct piece *p, struct err *err)
 {
 	size_t len;
 	int r = d->cut.next(d->cut.arg, p->plain, d->plan.unit, &len, err);
@@ -117,8 +117,7 @@ static int take_piece(struct deflate *d, struct piece *p, bool *ret_more, struct
 	if (r < 0)
 		return r;
 	d->at_end = len == 0;
-	p->in = (struct deflate_piece){p->plain, len, 0, d->at_end};
-	*ret_more = len || !d->filled;
+	p->in = (struct deflate_piece){.data = p->plain, .len = len};
 	return 0;
 }
 
@@ -127,11 +126,12 @@ static int fill(struct deflate *d, struct err *err)
 {
 	while (!d->at_end && d->filled - d->taken < d->count) {
 		struct piece *p = &d->pieces[d->filled % d->count];
-		bool more = true;
-		int r = d->in ? fill_piece(d, p, err) : take_piece(d, p, &more, err);
+		int r = d->in ? fill_piece(d, p, err) : fill_cut(d, p, err);
 
-		if (r < 0 || !more)
+		if (r < 0)
 			return r;
+		if (!d->in && d->at_end && d->filled)
+			return 0;
 		p->done = false;
 		d->filled++;
 		workers_submit(d->workers, &p->job);
@@ -252,7 +252,8 @@ static unsigned plan_threads(const struct deflate_plan *plan, unsigned threads)
 	return threads < THREADS_MAX ? threads : THREADS_MAX;
 }
 
-/* Owns IN; NULL: CUT says what the pieces are. */
+/* Owns IN; NULL: CUT says what the pieces are. ENCODING: they are one gzip member, unless it
+ * is NULL. */
 static int open_plan(struct stream *in, const struct deflate_pieces *cut,
 		     const struct deflate_plan *plan, const struct encoding *encoding,
 		     unsigned threads, struct stream **ret, struct err *err)
@@ -328,10 +329,11 @@ int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned 
 		return 0;
 	}
 	r = make_plan(kind, level, &plan, err);
-	if (r == 0)
-		return open_plan(in, NULL, &plan, NULL, threads, ret, err);
-	stream_close(in);
-	return r;
+	if (r < 0) {
+		stream_close(in);
+		return r;
+	}
+	return open_plan(in, NULL, &plan, NULL, threads, ret, err);
 }
 
 int deflate_open_pieces(const struct deflate_pieces *pieces, enum inflate_kind kind,
@@ -340,8 +342,10 @@ int deflate_open_pieces(const struct deflate_pieces *pieces, enum inflate_kind k
 	struct deflate_plan plan;
 	int r = make_plan(kind, level, &plan, err);
 
+	if (r < 0)
+		return r;
 	plan.unit = pieces->unit;
-	return r < 0 ? r : open_plan(NULL, pieces, &plan, NULL, threads, ret, err);
+	return open_plan(NULL, pieces, &plan, NULL, threads, ret, err);
 }
 
 int deflate_append(enum inflate_kind kind, int level, const void *data, size_t len,

@@ -35,6 +35,11 @@ int deflate_level_max(enum inflate_kind kind);
 int deflate_open(struct stream *in, enum inflate_kind kind, int level, unsigned threads,
 		 struct stream **ret, struct err *err) MUST_CHECK;
 
+/* The same with another encoder's ways, header included: what comes out is what it would
+ * have made, if the guess was right. ERR_INVALID: a maker that is not known here. */
+int deflate_open_as(struct stream *in, const struct encoding *encoding, unsigned threads,
+		    struct stream **ret, struct err *err) MUST_CHECK;
+
 /* Pieces that are cut by the caller, who is told how long each became. Both are called by the
  * thread that reads the stream, in the order of the pieces. */
 struct deflate_pieces {
@@ -52,10 +57,5 @@ int deflate_open_pieces(const struct deflate_pieces *pieces, enum inflate_kind k
 /* Appends one member or frame of all LEN bytes to OUT. LEVEL 0: the default. */
 int deflate_append(enum inflate_kind kind, int level, const void *data, size_t len,
 		   struct buf *out, struct err *err) MUST_CHECK;
-
-/* The same with another encoder's ways, header included: what comes out is what it would
- * have made, if the guess was right. ERR_INVALID: a maker that is not known here. */
-int deflate_open_as(struct stream *in, const struct encoding *encoding, unsigned threads,
-		    struct stream **ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -116,8 +116,10 @@ static int pack(struct stream *tar, const struct layer_blob_options *options,
 	struct stream *packed;
 	int level = blob->kind == INFLATE_NONE ? 0 : options->level, rc;
 
-	if (!options->chunked) {
-		rc = deflate_open(tar, blob->kind, level, 0, &packed, err);
+	if (blob->how == LAYER_BLOB_MADE || !options->chunked) {
+		rc = blob->how == LAYER_BLOB_MADE
+			     ? deflate_open_as(tar, &blob->maker, 0, &packed, err)
+			     : deflate_open(tar, blob->kind, level, 0, &packed, err);
 		return rc ? rc : copy_packed(packed, dest, blob, err);
 	}
 	rc = chunked_write_open(tar, level, 0, &chunked, err);
@@ -128,30 +130,18 @@ static int pack(struct stream *tar, const struct layer_blob_options *options,
 	return rc;
 }
 
-/* As the encoder that is known made it. */
-static int write_as(struct stream *tar, struct destination *dest, struct layer_blob *blob,
-		    struct err *err)
-{
-	struct stream *packed;
-	int rc = deflate_open_as(tar, &blob->maker, 0, &packed, err);
-
-	return rc ? rc : copy_packed(packed, dest, blob, err);
-}
-
 static int write_tar(struct store *store, struct objects *objects,
 		     const struct digest *diffid,
 		     const struct layer_blob_options *options, struct destination *dest,
 		     struct progress *progress, struct layer_blob *blob, struct err *err)
 {
-	bool again = blob->how == LAYER_BLOB_MADE;
 	struct meter m = {.progress = progress};
 	int rc = meter_open(&m, store, objects, diffid, err);
 
 	if (!rc)
 		rc = bundle_writer_begin(dest->writer, err);
 	if (!rc)
-		rc = again ? write_as(&m.base, dest, blob, err)
-			   : pack(&m.base, options, dest, blob, err);
+		rc = pack(&m.base, options, dest, blob, err);
 	if (!rc && !digest_equal(&m.digest, diffid))
 		rc = err_set(err, ERR_CORRUPT, "its tar has another digest");
 	if (!rc && blob->how == LAYER_BLOB_PLAIN)
@@ -240,17 +230,20 @@ static int write_again(struct store *store, struct objects *objects,
 		       struct destination *dest, struct progress *progress,
 		       struct blob_notes *notes, struct layer_blob *blob, struct err *err)
 {
+	const struct layer_blob_options none = {0};
 	bool same;
 	int rc;
 
 	blob->how = LAYER_BLOB_MADE;
 	blob->maker = how->how;
-	rc = write_tar(store, objects, diffid, NULL, dest, progress, blob, err);
+	rc = write_tar(store, objects, diffid, &none, dest, progress, blob, err);
 	if (rc)
 		return rc;
 	same = digest_equal(&blob->digest, &how->blob);
-	if (!same)
+	if (!same) {
 		blob->how = LAYER_BLOB_ANEW;
+		blob->toc = (struct descriptor_toc){0};
+	}
 	return blob_notes_add(notes, how, same, err);
 }
 
@@ -281,6 +274,7 @@ int layer_blob_write(struct store *store, struct objects *objects,
 		rc = write_kept(objects, diffid, &came->digest, dest, &blob, err);
 	} else if (blob.kind == INFLATE_GZIP && kind == INFLATE_GZIP && !options->level &&
 		   blob_maker_get(store, &came->digest, &how, NULL) == 0) {
+		blob.toc = came->toc;
 		rc = write_again(store, objects, diffid, &how, dest, progress, notes,
 				 &blob, err);
 	} else {

@@ -181,7 +181,7 @@ static int ingest_partly(struct reading *reading, struct session *session,
 	int rc;
 
 	*ret_done = false;
-	if (job->known || job->lacks_blob ||
+	if (job->known || reading->run->jobs->keep_blobs ||
 	    !layer_partial_possible(partial.source, partial.desc))
 		return 0;
 	rc = layer_partial_ingest(session, &partial, name, &layer, &why);
