@@ -32,7 +32,8 @@ static int fill(struct json_reader *r, size_t want, struct err *err)
 
 	if (r->at_end || waiting(r) >= want)
 		return 0;
-	memmove(r->window.data, r->window.data + r->pos, waiting(r));
+	if (r->pos)
+		memmove(r->window.data, r->window.data + r->pos, waiting(r));
 	r->window.len = waiting(r);
 	r->pos = 0;
 	want += READ_SIZE / 2;
