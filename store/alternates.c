@@ -511,6 +511,27 @@ int alternates_blob_get(struct alternates *a, const struct digest *blob,
 	return ask(a, &q, err);
 }
 
+static int ask_encoding(struct share *s, const struct question *q, uint32_t slot,
+			struct err *err)
+{
+	const struct record_encoding *how = share_encoding(s, q->digest);
+
+	(void)err;
+	(void)slot;
+	if (!how)
+		return -ERR_NOTFOUND;
+	*(struct record_encoding *)q->ret = *how;
+	return 0;
+}
+
+int alternates_encoding_get(struct alternates *a, const struct digest *blob,
+			    struct record_encoding *ret, struct err *err)
+{
+	const struct question q = {.ask = ask_encoding, .digest = blob, .ret = ret};
+
+	return ask(a, &q, err);
+}
+
 /* ---- names ---- */
 
 static int refs_of(struct alternates *a, size_t directory, alternates_ref_fn *each,

@@ -49,6 +49,8 @@ int alternates_layer_get(struct alternates *a, const struct digest *diffid,
 			 struct record_layer *ret, struct err *err) MUST_CHECK;
 int alternates_blob_get(struct alternates *a, const struct digest *blob,
 			struct record_blob *ret, struct err *err) MUST_CHECK;
+int alternates_encoding_get(struct alternates *a, const struct digest *blob,
+			    struct record_encoding *ret, struct err *err) MUST_CHECK;
 
 /* The names in one alternate directory, of all its publishers; EACH may not call back.
  * ERR_NOTFOUND: PATH is no alternate. */

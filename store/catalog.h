@@ -169,6 +169,22 @@ typedef int catalog_key_fn(void *arg, const struct record_key *key, struct err *
 int catalog_key_each(struct catalog_txn *t, const struct digest *from,
 		     catalog_key_fn *each, void *arg, struct err *err) MUST_CHECK;
 
+/* ---- how blobs were made, by the blob's digest ---- */
+
+int catalog_encoding_get(struct catalog_txn *t, const struct digest *blob,
+			 struct record_encoding *ret, struct err *err) MUST_CHECK;
+int catalog_encoding_put(struct catalog_txn *t, const struct record_encoding *encoding,
+			 struct err *err) MUST_CHECK;
+/* Missing is fine. */
+int catalog_encoding_remove(struct catalog_txn *t, const struct digest *blob,
+			    struct err *err) MUST_CHECK;
+/* As catalog_layer_each. */
+typedef int catalog_encoding_fn(void *arg, const struct record_encoding *encoding,
+				struct err *err);
+int catalog_encoding_each(struct catalog_txn *t, const struct digest *from,
+			  catalog_encoding_fn *each, void *arg,
+			  struct err *err) MUST_CHECK;
+
 /* ---- manifests that are kept for their own sake ---- */
 
 int catalog_artifact_get(struct catalog_txn *t, const struct digest *manifest,

@@ -21,11 +21,12 @@
 #define BLOCKED_WAIT  (100 * 1000 * 1000l) /* ns */
 
 static const char *const table_names[CATALOG_TABLES] = {
-	[CATALOG_OBJECTS] = "objects", [CATALOG_LAYERS] = "layers",
-	[CATALOG_CHAINS] = "chains",   [CATALOG_BLOBS] = "blobs",
-	[CATALOG_IMAGES] = "images",   [CATALOG_REFS] = "refs",
-	[CATALOG_TREES] = "trees",     [CATALOG_PACKS] = "packs",
-	[CATALOG_KEYS] = "keys",       [CATALOG_ARTIFACTS] = "artifacts",
+	[CATALOG_OBJECTS] = "objects",     [CATALOG_LAYERS] = "layers",
+	[CATALOG_CHAINS] = "chains",       [CATALOG_BLOBS] = "blobs",
+	[CATALOG_IMAGES] = "images",       [CATALOG_REFS] = "refs",
+	[CATALOG_TREES] = "trees",         [CATALOG_PACKS] = "packs",
+	[CATALOG_KEYS] = "keys",           [CATALOG_ENCODINGS] = "encodings",
+	[CATALOG_ARTIFACTS] = "artifacts",
 };
 
 static bool is_blocked(int rc)

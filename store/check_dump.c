@@ -143,6 +143,13 @@ static int on_key(void *arg, const struct record_key *key, struct err *err)
 	return put(arg, &item, err);
 }
 
+static int on_encoding(void *arg, const struct record_encoding *encoding, struct err *err)
+{
+	const struct record_item item = {.type = RECORD_ENCODING, .encoding = *encoding};
+
+	return put(arg, &item, err);
+}
+
 static int on_artifact(void *arg, const struct record_artifact *artifact, struct err *err)
 {
 	const struct record_item item = {.type = RECORD_ARTIFACT, .artifact = *artifact};
@@ -195,6 +202,8 @@ static int put_all(struct dump *d, struct err *err)
 		r = catalog_ref_each(d->txn, NULL, on_ref, d, err);
 	if (r == 0)
 		r = catalog_key_each(d->txn, NULL, on_key, d, err);
+	if (r == 0)
+		r = catalog_encoding_each(d->txn, NULL, on_encoding, d, err);
 	return r < 0 ? r : catalog_artifact_each(d->txn, NULL, on_artifact, d, err);
 }
 

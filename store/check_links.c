@@ -174,6 +174,21 @@ static int on_key(void *arg, const struct record_key *key, struct err *err)
 	return r;
 }
 
+static int on_encoding(void *arg, const struct record_encoding *encoding, struct err *err)
+{
+	char text[DIGEST_TEXT_SIZE];
+	struct record_blob blob;
+	struct links *l = arg;
+	bool missing;
+	int r = is_missing(catalog_blob_get(l->txn, &encoding->blob, &blob, err),
+			   &missing);
+
+	if (r == 0 && missing)
+		check_problem(l->report, "the encoding of blob %s: the blob is missing",
+			      digest_format(&encoding->blob, text));
+	return r;
+}
+
 /* What it needs may be elsewhere (a registry keeps signatures of what it does not have); the
  * documents are here. */
 static int on_artifact(void *arg, const struct record_artifact *artifact, struct err *err)
@@ -204,6 +219,8 @@ int check_links(struct catalog_txn *t, struct check_report *report,
 		r = catalog_ref_each(t, NULL, on_ref, &l, err);
 	if (r == 0)
 		r = catalog_key_each(t, NULL, on_key, &l, err);
+	if (r == 0)
+		r = catalog_encoding_each(t, NULL, on_encoding, &l, err);
 	if (r == 0)
 		r = catalog_artifact_each(t, NULL, on_artifact, &l, err);
 	if (r == 0)

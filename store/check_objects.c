@@ -266,7 +266,7 @@ static int count_rest(struct rest *rest, struct err *err)
 	if (r == 0)
 		r = journal_refresh(s->journal, &replaced, err);
 	if (r == 0)
-		r = check_state_committed(s->journal, &rest->committed, err);
+		r = check_ranges_committed(s->journal, &rest->committed, err);
 	return r < 0 ? r : catalog_object_each(t, on_object, rest, err);
 }
 

@@ -130,7 +130,7 @@ int check_frames_run(struct check_frames *c, struct err *err) MUST_CHECK;
 struct check_state {
 	struct check_ranges ranges;
 	struct digest_map dropped; /* objects that need not be there */
-	struct digest_map rows[7];
+	struct digest_map rows[8];
 	struct digest_map trees;
 	uint32_t next_number;
 	uint64_t end, seq; /* how far the journal was read into this */
@@ -147,8 +147,8 @@ int check_state_read(struct check_state *st, struct journal *j, uint64_t until,
 		     struct err *err) MUST_CHECK;
 
 /* Adds all committed ranges of packs. */
-int check_state_committed(struct journal *j, struct check_ranges *ret,
-			  struct err *err) MUST_CHECK;
+int check_ranges_committed(struct journal *j, struct check_ranges *ret,
+			   struct err *err) MUST_CHECK;
 
 /* Compares all tables but the objects'; the state has to be that of the transaction. */
 int check_state_compare(struct check_state *st, struct catalog_txn *t,

@@ -144,3 +144,32 @@ int check_ranges_subtract(const struct check_ranges *a, const struct check_range
 	check_ranges_settle(ret);
 	return rc;
 }
+
+/* ---- from the journal ---- */
+
+static int add_range(void *arg, const struct record_item *item, struct err *err)
+{
+	if (item->type == RECORD_PACK_GONE)
+		check_ranges_remove(arg, item->pack_gone.pack);
+	if (item->type != RECORD_PACK)
+		return 0;
+	return check_ranges_add(arg, item->pack.pack, item->pack.from, item->pack.to,
+				err);
+}
+
+static int add_ranges(void *arg, uint64_t seq, const uint8_t *items, size_t len,
+		      uint64_t end, struct err *err)
+{
+	(void)seq;
+	(void)end;
+	return record_decode(items, len, add_range, arg, err);
+}
+
+int check_ranges_committed(struct journal *j, struct check_ranges *ret, struct err *err)
+{
+	uint64_t end, seq;
+	int r = journal_replay(j, journal_start(), 0, add_ranges, ret, &end, &seq, err);
+
+	check_ranges_settle(ret);
+	return r;
+}

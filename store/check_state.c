@@ -13,21 +13,31 @@ enum table {
 	IMAGES,
 	REFS,
 	KEYS,
+	ENCODINGS,
 	ARTIFACTS,
 };
 
 static const char *const table_names[] = {
-	[LAYERS] = "layer",       [CHAINS] = "chain", [BLOBS] = "blob",
-	[IMAGES] = "image",       [REFS] = "name",    [KEYS] = "key",
+	[LAYERS] = "layer",
+	[CHAINS] = "chain",
+	[BLOBS] = "blob",
+	[IMAGES] = "image",
+	[REFS] = "name",
+	[KEYS] = "key",
+	[ENCODINGS] = "encoding of blob",
 	[ARTIFACTS] = "artifact",
 };
+
+_Static_assert(ARRAY_LEN(table_names) == ARRAY_LEN(((struct check_state *)NULL)->rows),
+	       "each has rows");
 
 struct row {
 	struct digest key; /* of a name its SHA-256 */
 	uint64_t mark;     /* of the record, tree number apart */
 	uint32_t number;
-	bool gone; /* removed again */
-	bool seen; /* in the catalog */
+	uint8_t state; /* of an encoding */
+	bool gone;     /* removed again */
+	bool seen;     /* in the catalog */
 };
 
 struct tree_row {
@@ -120,38 +130,36 @@ static int mark_of(const struct record_item *item, uint64_t *ret, struct err *er
 	return r;
 }
 
+static bool place(enum table table, const struct digest *key, enum table *ret,
+		  struct digest *ret_key)
+{
+	*ret = table;
+	*ret_key = *key;
+	return true;
+}
+
 /* Which table, and under which key. False: another kind of item. */
 static bool place_of(const struct record_item *item, enum table *ret, struct digest *key)
 {
 	switch (item->type) {
 	case RECORD_LAYER:
-		*ret = LAYERS;
-		*key = item->layer.diffid;
-		return true;
+		return place(LAYERS, &item->layer.diffid, ret, key);
 	case RECORD_CHAIN:
-		*ret = CHAINS;
-		*key = item->chain.chainid;
-		return true;
+		return place(CHAINS, &item->chain.chainid, ret, key);
 	case RECORD_BLOB:
-		*ret = BLOBS;
-		*key = item->blob.blob;
-		return true;
+		return place(BLOBS, &item->blob.blob, ret, key);
 	case RECORD_IMAGE:
-		*ret = IMAGES;
-		*key = item->image.manifest;
-		return true;
+		return place(IMAGES, &item->image.manifest, ret, key);
 	case RECORD_REF:
 		*ret = REFS;
 		digest_of(item->ref.name, strlen(item->ref.name), key);
 		return true;
 	case RECORD_KEY:
-		*ret = KEYS;
-		*key = item->key.key;
-		return true;
+		return place(KEYS, &item->key.key, ret, key);
+	case RECORD_ENCODING:
+		return place(ENCODINGS, &item->encoding.blob, ret, key);
 	case RECORD_ARTIFACT:
-		*ret = ARTIFACTS;
-		*key = item->artifact.manifest;
-		return true;
+		return place(ARTIFACTS, &item->artifact.manifest, ret, key);
 	default:
 		return false;
 	}
@@ -215,6 +223,11 @@ static int put_row(struct check_state *st, const struct record_item *item,
 	if (row->gone)
 		fresh = true;
 	row->gone = false;
+	if (table == ENCODINGS) {
+		if (!fresh && row->state > item->encoding.state)
+			return 0;
+		row->state = (uint8_t)item->encoding.state;
+	}
 	/* The first record of a chain stays, of anything else the last. */
 	if (fresh || table != CHAINS)
 		row->mark = mark;
@@ -307,6 +320,8 @@ static void put_gone(struct check_state *st, const struct record_gone *g)
 		raise_number(st, g->number);
 	if (g->kind < ARRAY_LEN(gone_tables) && g->kind != GONE_NUMBER)
 		remove_row(st, gone_tables[g->kind], &g->id);
+	if (g->kind == GONE_BLOB)
+		remove_row(st, ENCODINGS, &g->id);
 }
 
 static int apply_item(void *arg, const struct record_item *item, struct err *err)
@@ -368,33 +383,6 @@ int check_state_read(struct check_state *st, struct journal *j, uint64_t until,
 	int r = journal_replay(j, st->end, st->seq, on_record, &reading, &end, &seq, err);
 
 	check_ranges_settle(&st->ranges);
-	return r;
-}
-
-static int add_range(void *arg, const struct record_item *item, struct err *err)
-{
-	if (item->type == RECORD_PACK_GONE)
-		check_ranges_remove(arg, item->pack_gone.pack);
-	if (item->type != RECORD_PACK)
-		return 0;
-	return check_ranges_add(arg, item->pack.pack, item->pack.from, item->pack.to,
-				err);
-}
-
-static int add_ranges(void *arg, uint64_t seq, const uint8_t *items, size_t len,
-		      uint64_t end, struct err *err)
-{
-	(void)seq;
-	(void)end;
-	return record_decode(items, len, add_range, arg, err);
-}
-
-int check_state_committed(struct journal *j, struct check_ranges *ret, struct err *err)
-{
-	uint64_t end, seq;
-	int r = journal_replay(j, journal_start(), 0, add_ranges, ret, &end, &seq, err);
-
-	check_ranges_settle(ret);
 	return r;
 }
 
@@ -461,6 +449,7 @@ COMPARE(blob, RECORD_BLOB)
 COMPARE(image, RECORD_IMAGE)
 COMPARE(ref, RECORD_REF)
 COMPARE(key, RECORD_KEY)
+COMPARE(encoding, RECORD_ENCODING)
 COMPARE(artifact, RECORD_ARTIFACT)
 
 static void tell_missing(struct comparison *c)
@@ -580,6 +569,8 @@ int check_state_compare(struct check_state *st, struct catalog_txn *t,
 		r = catalog_ref_each(t, NULL, on_ref, &c, err);
 	if (r == 0)
 		r = catalog_key_each(t, NULL, on_key, &c, err);
+	if (r == 0)
+		r = catalog_encoding_each(t, NULL, on_encoding, &c, err);
 	if (r == 0)
 		r = catalog_artifact_each(t, NULL, on_artifact, &c, err);
 	if (r < 0)

@@ -125,15 +125,10 @@ int codec_compress(struct codec *c, const void *src, size_t len, int level,
 	return 0;
 }
 
-static int expand(struct codec *c, const void *src, size_t src_len, void *dst,
-		  size_t dst_len, struct err *err)
+int codec_decompress_foreign(struct codec *c, const void *src, size_t src_len, void *dst,
+			     size_t dst_len, struct err *err)
 {
-	unsigned long long said = ZSTD_getFrameContentSize(src, src_len);
-	size_t n;
-
-	if (said != dst_len)
-		return err_set(err, ERR_CORRUPT, "compressed data has another length");
-	n = ZSTD_decompressDCtx(c->expand, dst, dst_len, src, src_len);
+	size_t n = ZSTD_decompressDCtx(c->expand, dst, dst_len, src, src_len);
 	if (ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
 		return err_nomem(err);
 	if (ZSTD_isError(n))
@@ -142,6 +137,16 @@ static int expand(struct codec *c, const void *src, size_t src_len, void *dst,
 	if (n != dst_len)
 		return err_set(err, ERR_CORRUPT, "compressed data has another length");
 	return 0;
+}
+
+static int expand(struct codec *c, const void *src, size_t src_len, void *dst,
+		  size_t dst_len, struct err *err)
+{
+	unsigned long long said = ZSTD_getFrameContentSize(src, src_len);
+
+	if (said != dst_len)
+		return err_set(err, ERR_CORRUPT, "compressed data has another length");
+	return codec_decompress_foreign(c, src, src_len, dst, dst_len, err);
 }
 
 int codec_decompress(struct codec *c, enum codec_method method, const void *src,

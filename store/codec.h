@@ -41,4 +41,8 @@ int codec_decompress(struct codec *c, enum codec_method method, const void *src,
 		     size_t src_len, void *dst, size_t dst_len,
 		     struct err *err) MUST_CHECK;
 
+/* The same for zstd frames that others made, one or more, of which none need say its size. */
+int codec_decompress_foreign(struct codec *c, const void *src, size_t src_len, void *dst,
+			     size_t dst_len, struct err *err) MUST_CHECK;
+
 #endif

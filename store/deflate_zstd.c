@@ -15,10 +15,11 @@ static size_t bound(struct deflate_encoder *e, size_t len)
 	return ZSTD_compressBound(len);
 }
 
-static int encode(struct deflate_encoder *e, const void *data, size_t len, void *out,
-		  size_t cap, size_t *ret_len, struct err *err)
+static int encode(struct deflate_encoder *e, const struct deflate_piece *piece,
+		  uint8_t *out, size_t cap, size_t *ret_len, struct err *err)
 {
-	size_t n = ZSTD_compress2(((struct zstd *)e)->ctx, out, cap, data, len);
+	size_t n = ZSTD_compress2(((struct zstd *)e)->ctx, out, cap, piece->data,
+				  piece->len);
 
 	if (ZSTD_isError(n))
 		return err_set(err, ERR_FAILED, "cannot compress with zstd: %s",
@@ -35,7 +36,8 @@ static void free_zstd(struct deflate_encoder *e)
 	free(z);
 }
 
-int deflate_zstd_new(int level, struct deflate_encoder **ret, struct err *err)
+int deflate_zstd_new(const struct deflate_plan *plan, struct deflate_encoder **ret,
+		     struct err *err)
 {
 	struct zstd *z = calloc(1, sizeof(*z));
 
@@ -44,8 +46,8 @@ int deflate_zstd_new(int level, struct deflate_encoder **ret, struct err *err)
 	z->base = (struct deflate_encoder){bound, encode, free_zstd};
 	z->ctx = ZSTD_createCCtx();
 	if (!z->ctx ||
-	    ZSTD_isError(
-		    ZSTD_CCtx_setParameter(z->ctx, ZSTD_c_compressionLevel, level)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(z->ctx, ZSTD_c_compressionLevel,
+						plan->level)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(z->ctx, ZSTD_c_checksumFlag, 1))) {
 		free_zstd(&z->base);
 		return err_nomem(err);

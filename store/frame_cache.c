@@ -6,11 +6,11 @@
 #include <pthread.h>
 
 #define BUCKETS    4096
-#define SPARES_MAX 8
+#define SPARES_MAX 4
 #define SCRATCH_MAX \
 	(PACK_BODY_MAX + PACK_FRAME_HEADER_SIZE + PACK_TABLE_MAX * PACK_TABLE_ENTRY_SIZE)
 /* Buffers above this are not kept for reuse. */
-#define KEEP_MAX (1u << 20)
+#define KEEP_MAX ((2u << 20) + (64u << 10))
 
 enum state {
 	LOADING,

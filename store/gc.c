@@ -9,6 +9,8 @@
 /* Rounds of giving up what only the grace keeps, until the store is small enough. */
 #define ROUNDS_MAX 32
 
+#define TIGHT_PERCENT 95
+
 static int collect_packs(struct gc_roots *g, struct err *err)
 {
 	struct gc_mark mark;
@@ -67,7 +69,29 @@ static bool give_up_oldest(struct gc_roots *g, uint64_t excess)
 	while (i < count && size < excess)
 		size += soft[i++].size;
 	g->cutoff = soft[i ? i - 1 : 0].used + 1;
+	g->key_cutoff = g->cutoff;
 	return true;
+}
+
+/* Room is short: nearly full packs are rewritten, too, before more is given up. */
+static int make_room(struct gc_roots *g, struct err *err)
+{
+	const struct gc_options *given = g->options;
+	struct gc_options tight = *given;
+	int r;
+
+	tight.live_percent = TIGHT_PERCENT;
+	g->options = &tight;
+	r = collect(g, err);
+	for (unsigned i = 0; i < ROUNDS_MAX && r == 0; i++) {
+		uint64_t now = g->result->bytes_after;
+
+		if (now <= given->max_size || !give_up_oldest(g, now - given->max_size))
+			break;
+		r = collect(g, err);
+	}
+	g->options = given;
+	return r;
 }
 
 static int run(struct gc_roots *g, struct err *err)
@@ -75,14 +99,8 @@ static int run(struct gc_roots *g, struct err *err)
 	uint64_t max = g->options->max_size;
 	int r = collect(g, err);
 
-	for (unsigned i = 0; i < ROUNDS_MAX && r == 0 && max && !g->options->dry_run;
-	     i++) {
-		uint64_t now = g->result->bytes_after;
-
-		if (now <= max || !give_up_oldest(g, now - max))
-			break;
-		r = collect(g, err);
-	}
+	if (r == 0 && max && !g->options->dry_run && g->result->bytes_after > max)
+		r = make_room(g, err);
 	return r < 0 || g->options->dry_run ? r : gc_journal_compact(g->store, err);
 }
 
@@ -93,7 +111,8 @@ int gc_run(struct store *s, const struct gc_options *o, struct gc_result *ret,
 	struct gc_roots g = {.store = s,
 			     .options = o,
 			     .result = &result,
-			     .cutoff = time(NULL) - o->grace};
+			     .cutoff = time(NULL) - o->grace,
+			     .key_cutoff = o->keep_keys ? time(NULL) - o->keep_keys : 0};
 	auto_fd int lock = -1;
 	int r;
 

@@ -3,15 +3,17 @@
  *
  * Needed is what has a name or a key, is in use (the caller says what is mounted or leased; a tree
  * file that any process has open counts too; running sessions tell by pins.h), or was
- * committed or used within the time of grace. From there: images to their documents and
- * chains, chains to the chains below and to layers, layers to their recipes, recipes to
- * objects, chunked objects to chunks, objects to frames of packs. Artifacts (artifact.h) keep
- * what they list.
+ * committed or used within the time of grace. Keys that nobody used for long go where the
+ * caller says so (keep_keys, max_size), unless their result is needed anyway. From there:
+ * images to their documents and chains, chains to the chains below and to layers, layers to
+ * their recipes, recipes to objects, chunked objects to chunks, objects to frames of packs.
+ * Artifacts (artifact.h) keep what they list.
  *
  * In this order, each step a commit of its own, so that a crash anywhere leaves a store with
  * nothing missing, only with something to be collected by the next gc:
  *
- *	1. layers, chains, blobs, images that are not needed: GONE, decided under the store lock
+ *	1. keys that nobody uses: UNKEY; layers, chains, blobs, images that are not needed:
+ *	   GONE; decided under the store lock
  *	2. what objects and frames the rest needs: read without any lock
  *	3. a pack with less than half of it needed: the rest is copied to other packs; then, in
  *	   one commit, layers that came since are looked at, what they or running sessions need
@@ -29,23 +31,26 @@
 #include "store/store.h"
 
 struct gc_options {
-	bool dry_run;  /* only look: RESULT says what step 1 and 3 would do */
-	int64_t grace; /* seconds; 0: none */
-	uint64_t
-		max_size; /* bytes of packs; while there are more, what only the grace keeps
-			     * goes, least recently used first. 0: no matter */
+	bool dry_run;      /* only look: RESULT says what step 1 and 3 would do */
+	int64_t grace;     /* seconds; 0: none */
+	int64_t keep_keys; /* seconds; keys that were not used for so long go. 0: none */
+	uint64_t max_size; /* bytes of packs; while there are more, what only the grace or
+			    * a key keeps goes, least recently used first. 0: no matter */
 	/* Chains and layers in use. */
 	const struct digest *roots;
 	size_t root_count;
-	/* Told of what goes in step 1 ("layer", "chain", "image", "blob",
+	/* Told of what goes in step 1 ("key", "layer", "chain", "image", "blob",
 	 * "artifact"). May be NULL. */
 	void (*tell)(void *arg, const char *kind, const struct digest *id);
 	void *arg;
+	unsigned
+		live_percent; /* packs with less than this part needed are rewritten; 0: 50 */
+	int level;            /* of what is compressed anew; 0: CODEC_LEVEL_DEFAULT */
 };
 
 struct gc_result {
-	uint64_t layers, chains, images, blobs, artifacts; /* gone */
-	uint64_t objects, live_objects;                    /* before; needed */
+	uint64_t layers, chains, images, blobs, artifacts, keys; /* gone */
+	uint64_t objects, live_objects;                          /* before; needed */
 	uint64_t packs_dropped, packs_rewritten;
 	uint64_t packs_busy; /* ought to be rewritten, but somebody appends to them */
 	uint64_t bytes_before, bytes_after; /* of packs, as the filesystem has them */

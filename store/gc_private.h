@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the parts of gc share: gc.c (the order of things), gc_roots.c (what is needed, of all
- * that has a row in the catalog), gc_mark.c (what of that packs have), gc_copy.c (what a pack
+ * that has a row in the catalog), gc_keys.c (which keys stay), gc_mark.c (what of that packs have), gc_copy.c (what a pack
  * has that is needed, into another), gc_packs.c (which packs, and their commit), gc_sweep.c
  * (leftovers), gc_journal.c (the journal as one record).
  */
@@ -15,7 +15,7 @@
 
 /* ---- gc_roots.c ---- */
 
-/* Kept by grace alone. */
+/* Kept by grace or a key alone. */
 struct gc_soft {
 	int64_t used;
 	uint64_t size; /* what the layer brought new, uncompressed */
@@ -25,11 +25,13 @@ struct gc_roots {
 	struct store *store;
 	const struct gc_options *options;
 	struct gc_result *result;
-	int64_t cutoff; /* what was used at this time or later is kept */
+	int64_t cutoff;     /* what was used at this time or later is kept */
+	int64_t key_cutoff; /* of keys the same */
 	struct digest_map images, chains, layers, artifacts; /* struct gc_kept */
 	struct digest_map
-		listed;  /* struct gc_kept: by names and artifacts, whatever it is */
-	struct buf soft; /* struct gc_soft, of layers */
+		listed;      /* struct gc_kept: by names and artifacts, whatever it is */
+	struct buf soft;     /* struct gc_soft, of layers and keys */
+	struct buf old_keys; /* struct digest: those that go */
 };
 
 /* Finds and commits what is gone; with dry_run only finds. Can be run again. */
@@ -40,9 +42,17 @@ int gc_roots_run(struct gc_roots *g, struct err *err) MUST_CHECK;
 /* Keeps what the digest names: an image, layer or chain; nothing is fine. */
 int gc_roots_keep(struct gc_roots *g, struct catalog_txn *t, const struct digest *id,
 		  struct err *err) MUST_CHECK;
+/* Notes what would go if less were kept. */
+int gc_roots_soft(struct gc_roots *g, int64_t used, uint64_t size,
+		  struct err *err) MUST_CHECK;
 /* Notes that something that is kept names it. */
 int gc_roots_list(struct gc_roots *g, const struct digest *id,
 		  struct err *err) MUST_CHECK;
+
+/* ---- gc_keys.c ---- */
+
+/* Which keys go, once all but the time of grace is known, and what the others need. */
+int gc_keys_find(struct gc_roots *g, struct catalog_txn *t, struct err *err) MUST_CHECK;
 
 /* ---- gc_artifacts.c ---- */
 

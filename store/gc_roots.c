@@ -23,6 +23,7 @@ void gc_roots_init(struct gc_roots *g)
 	digest_map_init(&g->artifacts, sizeof(struct gc_kept));
 	digest_map_init(&g->listed, sizeof(struct gc_kept));
 	buf_init(&g->soft, SOFT_MAX * sizeof(struct gc_soft));
+	buf_init(&g->old_keys, SOFT_MAX * sizeof(struct digest));
 }
 
 void gc_roots_release(struct gc_roots *g)
@@ -33,6 +34,7 @@ void gc_roots_release(struct gc_roots *g)
 	digest_map_release(&g->artifacts);
 	digest_map_release(&g->listed);
 	buf_release(&g->soft);
+	buf_release(&g->old_keys);
 }
 
 /* ---- keeping ---- */
@@ -130,15 +132,6 @@ static int on_ref(void *arg, const struct record_ref *ref, struct err *err)
 	return r;
 }
 
-/* A key that was given: the result is worth keeping, name or not. */
-static int on_key(void *arg, const struct record_key *key, struct err *err)
-{
-	struct visit *v = arg;
-	int r = keep_image(v->g, v->txn, &key->manifest, err);
-
-	return r < 0 ? r : keep_chain(v->g, v->txn, &key->chainid, err);
-}
-
 static bool is_pinned(const struct visit *v, const struct digest *d)
 {
 	return v->pins && pins_seen_has(v->pins, get_le64(d->bytes));
@@ -164,14 +157,19 @@ static int64_t used_at(const struct visit *v, int64_t created, uint32_t number)
 	return used > created ? used : created;
 }
 
+int gc_roots_soft(struct gc_roots *g, int64_t used, uint64_t size, struct err *err)
+{
+	const struct gc_soft soft = {used, size};
+
+	return buf_append(&g->soft, &soft, sizeof(soft), err);
+}
+
 static int keep_soft(struct gc_roots *g, const struct record_layer *layer, int64_t used,
 		     struct err *err)
 {
-	const struct gc_soft soft = {used, layer->new_size};
-
-	if (has(&g->layers, &layer->diffid))
-		return 0;
-	return buf_append(&g->soft, &soft, sizeof(soft), err);
+	return has(&g->layers, &layer->diffid)
+		       ? 0
+		       : gc_roots_soft(g, used, layer->new_size, err);
 }
 
 static bool in_grace(const struct gc_roots *g, int64_t used)
@@ -236,10 +234,10 @@ static int find_needed(struct visit *v, struct err *err)
 	struct gc_roots *g = v->g;
 	int r = catalog_ref_each(v->txn, NULL, on_ref, v, err);
 
-	if (r == 0)
-		r = catalog_key_each(v->txn, NULL, on_key, v, err);
 	for (size_t i = 0; i < g->options->root_count && r == 0; i++)
 		r = keep_either(g, v->txn, &g->options->roots[i], err);
+	if (r == 0)
+		r = gc_keys_find(g, v->txn, err);
 	if (r == 0)
 		r = catalog_chain_each(v->txn, NULL, on_chain, v, err);
 	if (r == 0)
@@ -264,6 +262,17 @@ static int drop(struct visit *v, enum gone_kind kind, const char *what,
 	++*count;
 	if (o->tell)
 		o->tell(o->arg, what, id);
+	return v->commit ? store_commit_add(v->commit, &item, err) : 0;
+}
+
+static int drop_key(struct visit *v, const struct digest *key, struct err *err)
+{
+	const struct gc_options *o = v->g->options;
+	const struct record_item item = {.type = RECORD_UNKEY, .unkey = {.key = *key}};
+
+	v->g->result->keys++;
+	if (o->tell)
+		o->tell(o->arg, "key", key);
 	return v->commit ? store_commit_add(v->commit, &item, err) : 0;
 }
 
@@ -319,8 +328,14 @@ static int drop_artifact(void *arg, const struct record_artifact *artifact,
 
 static int drop_rest(struct visit *v, struct err *err)
 {
-	int r = catalog_artifact_each(v->txn, NULL, drop_artifact, v, err);
+	const struct digest *old =
+		(const struct digest *)(const void *)v->g->old_keys.data;
+	int r = 0;
 
+	for (size_t i = 0; i < v->g->old_keys.len / sizeof(*old) && r == 0; i++)
+		r = drop_key(v, &old[i], err);
+	if (r == 0)
+		r = catalog_artifact_each(v->txn, NULL, drop_artifact, v, err);
 	if (r == 0)
 		r = catalog_image_each(v->txn, NULL, drop_image, v, err);
 	if (r == 0)

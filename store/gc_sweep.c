@@ -8,6 +8,7 @@
 #include "store/base/io.h"
 #include "store/forest_private.h"
 #include "store/gc_private.h"
+#include "store/key_use.h"
 #include "store/pack_private.h"
 
 /* ---- packs ---- */
@@ -96,5 +97,7 @@ int gc_sweep(struct store *s, struct err *err)
 {
 	int r = store_commit(s, sweep_packs, s, NULL, 0, err);
 
+	if (r == 0)
+		r = key_use_sweep(s, err);
 	return r < 0 ? r : sweep_trees(s, err);
 }

@@ -4,7 +4,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stddef.h>
 
 #include "store/base/endian.h"
 #include "store/base/workers.h"
@@ -14,6 +13,9 @@
 /* Places of objects that were read lately, so that reading a file piece by piece asks the
  * catalog once: sets of two, the newer first. */
 #define PLACE_SETS 4096
+
+#define AHEAD_THREADS 2u
+#define AHEAD_JOBS    4u
 
 struct known_place {
 	struct digest digest;
@@ -27,9 +29,13 @@ struct objects {
 	struct known_place (*places)[2];
 	_Atomic uint64_t errors;
 	struct workers *readahead;
-	struct workers_job ahead_job;
-	_Atomic bool ahead_busy;
-	struct digest ahead; /* what to read ahead, while busy */
+	struct ahead {
+		struct workers_job job; /* first */
+		struct objects *objects;
+		_Atomic bool busy;
+		struct digest digest; /* what to read ahead, while busy, */
+		uint64_t off;         /* and from where */
+	} ahead[AHEAD_JOBS];
 };
 
 /* An object's bytes in a frame in use; of a chunked object the list. */
@@ -335,32 +341,56 @@ int objects_read_all(struct objects *o, const struct digest *d, struct buf *buf,
 	return r;
 }
 
-/* One byte is enough to bring the frame into the cache. What goes wrong here will go wrong
- * for the reader as well, who then tells. */
+/* The object whose frame holds byte OFF of what SLICE has: itself, or a chunk. */
+static bool holder_of(const struct slice *slice, uint64_t off, struct digest *d)
+{
+	struct chunk_range range;
+	struct chunk_list list;
+
+	if (slice->kind != OBJECT_CHUNKED)
+		return true;
+	if (chunk_list_open(slice->data, slice->len, &list, NULL) < 0 ||
+	    chunk_list_get(&list, chunk_list_find(&list, off), &range, NULL) < 0 ||
+	    range.hole)
+		return false;
+	*d = range.digest;
+	return true;
+}
+
+/* What goes wrong here will go wrong for the reader as well, who then tells. A frame that is
+ * on its way is not waited for: the next job is about another one. */
 static void read_ahead(struct workers_job *job, unsigned thread)
 {
-	struct objects *o =
-		(struct objects *)(void *)((char *)job -
-					   offsetof(struct objects, ahead_job));
-	uint8_t byte;
-	size_t got;
+	struct ahead *a = (struct ahead *)job;
+	struct objects *o = a->objects;
+	struct digest d = a->digest;
+	struct slice s;
 
 	(void)thread;
-	(void)!objects_read(o, &o->ahead, 0, &byte, 1, &got, NULL);
-	atomic_store_explicit(&o->ahead_busy, false, memory_order_release);
+	if (open_slice(o, &d, &s, NULL) == 0) {
+		bool found = holder_of(&s, a->off, &d);
+
+		close_slice(o, &s);
+		if (found && !objects_is_decoded(o, &d) &&
+		    open_slice(o, &d, &s, NULL) == 0)
+			close_slice(o, &s);
+	}
+	atomic_store_explicit(&a->busy, false, memory_order_release);
 }
 
-void objects_readahead(struct objects *o, const struct digest *d)
+bool objects_readahead(struct objects *o, const struct digest *d, uint64_t off)
 {
-	if (atomic_exchange_explicit(&o->ahead_busy, true, memory_order_acquire))
-		return;
-	o->ahead = *d;
-	workers_submit(o->readahead, &o->ahead_job);
-}
+	for (unsigned i = 0; i < AHEAD_JOBS; i++) {
+		struct ahead *a = &o->ahead[i];
 
-bool objects_readahead_idle(const struct objects *o)
-{
-	return !atomic_load_explicit(&o->ahead_busy, memory_order_relaxed);
+		if (atomic_exchange_explicit(&a->busy, true, memory_order_acquire))
+			continue;
+		a->digest = *d;
+		a->off = off;
+		workers_submit(o->readahead, &a->job);
+		return true;
+	}
+	return false;
 }
 
 bool objects_is_decoded(struct objects *o, const struct digest *d)
@@ -404,13 +434,16 @@ int objects_new(struct store *s, size_t cache_bytes, struct objects **ret,
 		return err_nomem(err);
 	pthread_mutex_init(&o->lock, NULL);
 	o->store = s;
-	o->ahead_job.run = read_ahead;
+	for (unsigned i = 0; i < AHEAD_JOBS; i++) {
+		o->ahead[i].job.run = read_ahead;
+		o->ahead[i].objects = o;
+	}
 	o->places = calloc(PLACE_SETS, sizeof(*o->places));
 	if (!o->places)
 		return err_nomem(err);
 	r = frame_cache_new(store_packs(s), cache_bytes, &o->frames, err);
 	if (r == 0)
-		r = workers_new(1, 1, &o->readahead, err);
+		r = workers_new(AHEAD_THREADS, AHEAD_JOBS, &o->readahead, err);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(&o);

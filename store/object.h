@@ -39,12 +39,9 @@ int objects_open(struct objects *o, const struct digest *d, uint64_t at,
 int objects_read_all(struct objects *o, const struct digest *d, struct buf *buf,
 		     struct err *err) MUST_CHECK;
 
-/* Starts decoding of the frame that holds the first bytes of D, without waiting, if a
- * readahead thread is idle. Never fails. */
-void objects_readahead(struct objects *o, const struct digest *d);
-
-/* Whether objects_readahead would do anything now. */
-bool objects_readahead_idle(const struct objects *o);
+/* Starts decoding of the frame that holds byte OFF of D, without waiting. Never fails; false:
+ * too much is being read ahead already. */
+bool objects_readahead(struct objects *o, const struct digest *d, uint64_t off);
 
 /* Whether reading the first bytes of D needs no decoding any more. What cannot be found is
  * nothing to wait for either. */

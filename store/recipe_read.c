@@ -5,7 +5,11 @@
 #include <string.h>
 
 /* How many objects ahead of the one being read are decoded. */
-#define AHEAD 4u
+#define AHEAD 64u
+
+/* Of a large object that many bytes are decoded ahead, asked for in steps. */
+#define AHEAD_BYTES (6u << 20)
+#define AHEAD_STEP  (1u << 20)
 
 /* Steps of a whole recipe, one segment in memory at a time. */
 struct steps {
@@ -159,27 +163,49 @@ struct recipe_stream {
 	recipe_each_fn *watch;   /* may be NULL */
 	void *watch_arg;
 	struct recipe_step step;
-	uint64_t done; /* bytes of `step` delivered */
+	uint64_t done;      /* bytes of `step` delivered */
+	uint64_t asked;     /* of its object, what was asked for ahead */
+	uint32_t looked;    /* objects of the segment that are or were asked for ahead, */
+	uint64_t looked_in; /* and which segment: where it ends */
 };
 
-/* Lets the objects that come next be decoded while this one is copied. */
+/* Lets the objects that come next be decoded while this one is copied: many small ones share
+ * a frame, so that far is not much. */
 static void read_ahead(struct recipe_stream *s)
 {
 	const struct recipe_segment *g = &s->steps.segment;
-	uint32_t next = g->used + AHEAD - 1;
 	struct digest d;
 
-	if (next >= g->count)
-		return;
-	memcpy(d.bytes, g->objects + (size_t)next * DIGEST_SIZE, DIGEST_SIZE);
-	objects_readahead(s->objects, &d);
+	if (s->looked_in != s->steps.segment_end || s->looked < g->used)
+		s->looked = g->used;
+	s->looked_in = s->steps.segment_end;
+	while (s->looked < g->count && s->looked < g->used + AHEAD) {
+		memcpy(d.bytes, g->objects + (size_t)s->looked * DIGEST_SIZE,
+		       DIGEST_SIZE);
+		if (!objects_is_decoded(s->objects, &d) &&
+		    !objects_readahead(s->objects, &d, 0))
+			return;
+		s->looked++;
+	}
+}
+
+/* The same within one object, of which LEN bytes from OFF on are read now. */
+static void read_ahead_within(struct recipe_stream *s, uint64_t off, size_t len)
+{
+	uint64_t end = s->step.object_off + s->step.len;
+
+	if (s->asked < off + len)
+		s->asked = off + len;
+	while (s->asked < end && s->asked < off + len + AHEAD_BYTES &&
+	       objects_readahead(s->objects, &s->step.object, s->asked))
+		s->asked += AHEAD_STEP;
 }
 
 static int step_begin(struct recipe_stream *s, bool *ret_more, struct err *err)
 {
 	int r;
 
-	s->step.len = s->done = 0; /* nothing left also when no step follows */
+	s->step.len = s->done = s->asked = 0; /* nothing left also when no step follows */
 	r = steps_next(&s->steps, &s->step, ret_more, err);
 	if (r < 0 || !*ret_more)
 		return r;
@@ -199,6 +225,7 @@ static int payload_read(struct recipe_stream *s, void *data, size_t len, struct 
 		memset(data, 0, len);
 		return 0;
 	}
+	read_ahead_within(s, s->step.object_off + s->done, len);
 	r = objects_read(s->objects, d, s->step.object_off + s->done, data, len, &n, err);
 	if (r == -ERR_NOTFOUND && err) /* the store's damage: the layer was there */
 		err->code = ERR_CORRUPT;

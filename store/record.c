@@ -94,6 +94,21 @@ static void put_key(struct encoder *e, const struct record_key *key)
 	put_u64(e, (uint64_t)key->created);
 }
 
+static void put_encoding(struct encoder *e, const struct record_encoding *r)
+{
+	if (r->how.header_len > ENCODING_HEADER_MAX)
+		e->r = err_set(e->err, ERR_LIMIT, "a gzip header of %u bytes is too long",
+			       r->how.header_len);
+	put_digest(e, &r->blob);
+	put_u32(e, r->state);
+	put_u32(e, r->how.maker);
+	put_u32(e, r->how.level);
+	put_u32(e, r->how.variant);
+	put_u32(e, r->how.header_len);
+	if (e->r == 0)
+		e->r = buf_append(e->buf, r->how.header, r->how.header_len, e->err);
+}
+
 static void put_payload(struct encoder *e, const struct record_item *item)
 {
 	switch (item->type) {
@@ -157,6 +172,9 @@ static void put_payload(struct encoder *e, const struct record_item *item)
 		return;
 	case RECORD_PACK_GONE:
 		put_u32(e, item->pack_gone.pack);
+		return;
+	case RECORD_ENCODING:
+		put_encoding(e, &item->encoding);
 		return;
 	}
 	e->r = err_set(e->err, ERR_FAILED, "no item has type %u", (unsigned)item->type);
@@ -296,6 +314,20 @@ static bool take_gone(struct cursor *c, struct record_gone *g)
 	       (g->kind != GONE_NUMBER || digest_is_zero(&g->id));
 }
 
+static bool take_encoding(struct cursor *c, struct record_encoding *r)
+{
+	const uint8_t *header;
+
+	if (!take_digest(c, &r->blob) || !cursor_le32(c, &r->state) ||
+	    !cursor_le32(c, &r->how.maker) || !cursor_le32(c, &r->how.level) ||
+	    !cursor_le32(c, &r->how.variant) || !cursor_le32(c, &r->how.header_len) ||
+	    r->how.header_len > ENCODING_HEADER_MAX ||
+	    !cursor_bytes(c, r->how.header_len, &header))
+		return false;
+	memcpy(r->how.header, header, r->how.header_len);
+	return r->state >= ENCODING_GUESSED && r->state <= ENCODING_PROVED;
+}
+
 static bool take_payload(struct cursor *c, struct arena *a, struct record_item *item)
 {
 	switch (item->type) {
@@ -341,6 +373,8 @@ static bool take_payload(struct cursor *c, struct arena *a, struct record_item *
 		return take_gone(c, &item->gone);
 	case RECORD_PACK_GONE:
 		return cursor_le32(c, &item->pack_gone.pack) && item->pack_gone.pack;
+	case RECORD_ENCODING:
+		return take_encoding(c, &item->encoding);
 	}
 	return false;
 }

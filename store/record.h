@@ -12,6 +12,7 @@
 
 #include "store/base/buf.h"
 #include "store/digest.h"
+#include "store/encoding.h"
 #include "store/pack.h"
 
 enum record_type {
@@ -28,6 +29,7 @@ enum record_type {
 	RECORD_UNKEY = 11,
 	RECORD_GONE = 12,
 	RECORD_PACK_GONE = 13,
+	RECORD_ENCODING = 14,
 	RECORD_ARTIFACT = 16,
 };
 
@@ -72,6 +74,20 @@ struct record_blob {
 	struct digest diffid;
 	uint64_t size;        /* compressed bytes */
 	uint32_t compression; /* enum inflate_kind */
+};
+
+enum encoding_state {
+	ENCODING_GUESSED = 1, /* by the first bytes of the blob */
+	ENCODING_WRONG = 2,   /* all of it was made so, and came out different */
+	ENCODING_PROVED = 3,  /* all of it was made so, and had the digest */
+};
+
+/* How a BLOB can be made again out of its layer's tar. It goes with the blob. */
+struct record_encoding {
+	struct digest blob;
+	uint32_t
+		state; /* enum encoding_state; one that is lower than known changes nothing */
+	struct encoding how;
 };
 
 struct record_image {
@@ -193,6 +209,7 @@ struct record_item {
 		struct record_artifact artifact;
 		struct record_gone gone;
 		struct record_pack_gone pack_gone;
+		struct record_encoding encoding;
 	};
 };
 

@@ -35,6 +35,8 @@ static const struct digest *key_of(const struct record_item *item)
 		return &item->image.manifest;
 	case RECORD_KEY:
 		return &item->key.key;
+	case RECORD_ENCODING:
+		return &item->encoding.blob;
 	case RECORD_ARTIFACT:
 		return &item->artifact.manifest;
 	default:
@@ -239,6 +241,7 @@ static int is_known(const struct session *s, struct catalog_txn *t,
 		struct record_chain chain;
 		struct record_blob blob;
 		struct record_image image;
+		struct record_encoding encoding;
 		struct record_artifact artifact;
 	} there;
 	int r;
@@ -255,6 +258,9 @@ static int is_known(const struct session *s, struct catalog_txn *t,
 		break;
 	case RECORD_IMAGE:
 		r = catalog_image_get(t, &item->image.manifest, &there.image, err);
+		break;
+	case RECORD_ENCODING:
+		r = catalog_encoding_get(t, &item->encoding.blob, &there.encoding, err);
 		break;
 	case RECORD_REF:
 	case RECORD_UNREF:
@@ -274,6 +280,8 @@ static int is_known(const struct session *s, struct catalog_txn *t,
 	*ret = r == 0;
 	if (r == 0 && item->type == RECORD_LAYER)
 		*ret = !(there.layer.flags & LAYER_DAMAGED);
+	if (r == 0 && item->type == RECORD_ENCODING)
+		*ret = there.encoding.state >= item->encoding.state;
 	return 0;
 }
 
@@ -333,6 +341,14 @@ static int need_layer(const struct session *s, struct catalog_txn *t,
 		    err);
 }
 
+static int need_blob(const struct session *s, struct catalog_txn *t,
+		     const struct digest *d, struct err *err)
+{
+	struct record_blob there;
+
+	return need(s, catalog_blob_get(t, d, &there, err), RECORD_BLOB, d, "blob", err);
+}
+
 static int need_chain(const struct session *s, struct catalog_txn *t,
 		      const struct digest *d, struct err *err)
 {
@@ -380,6 +396,8 @@ static int check_links(const struct session *s, struct catalog_txn *t,
 		return need_targets(s, t, &item->ref, err);
 	case RECORD_KEY:
 		return need_chain(s, t, &item->key.chainid, err);
+	case RECORD_ENCODING:
+		return need_blob(s, t, &item->encoding.blob, err);
 	default:
 		return 0;
 	}

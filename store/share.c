@@ -112,6 +112,9 @@ static int on_item(void *arg, const struct record_item *item, struct err *err)
 		return put_into(&s->layers, &item->layer.diffid, &item->layer, err);
 	case RECORD_BLOB:
 		return put_into(&s->blobs, &item->blob.blob, &item->blob, err);
+	case RECORD_ENCODING:
+		return put_into(&s->encodings, &item->encoding.blob, &item->encoding,
+				err);
 	case RECORD_REF:
 		return put_ref(s, &item->ref, err);
 	default: /* of use to the publisher only */
@@ -145,6 +148,7 @@ int share_open(int dirfd, const char *name, struct share **ret, struct err *err)
 	pthread_mutex_init(&s->lock, NULL);
 	digest_map_init(&s->layers, sizeof(struct record_layer));
 	digest_map_init(&s->blobs, sizeof(struct record_blob));
+	digest_map_init(&s->encodings, sizeof(struct record_encoding));
 	buf_init(&s->refs, REFS_MAX * sizeof(struct share_ref));
 	r = share_index_open(s, dirfd, err);
 	if (r == 0)
@@ -164,6 +168,7 @@ void share_close(struct share *s)
 	share_index_close(s);
 	digest_map_release(&s->layers);
 	digest_map_release(&s->blobs);
+	digest_map_release(&s->encodings);
 	for (size_t i = 0; i < share_ref_count(s); i++)
 		free(refs_of(s)[i].memory);
 	buf_release(&s->refs);
@@ -191,6 +196,12 @@ const struct record_layer *share_layer(const struct share *s, const struct diges
 const struct record_blob *share_blob(const struct share *s, const struct digest *blob)
 {
 	return find_in(&s->blobs, blob);
+}
+
+const struct record_encoding *share_encoding(const struct share *s,
+					     const struct digest *blob)
+{
+	return find_in(&s->encodings, blob);
 }
 
 size_t share_ref_count(const struct share *s)

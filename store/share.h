@@ -41,6 +41,8 @@ int share_object_by_prefix(struct share *s, uint64_t prefix, unsigned bits,
 const struct record_layer *share_layer(const struct share *s,
 				       const struct digest *diffid);
 const struct record_blob *share_blob(const struct share *s, const struct digest *blob);
+const struct record_encoding *share_encoding(const struct share *s,
+					     const struct digest *blob);
 
 /* Names, in byte order. */
 size_t share_ref_count(const struct share *s);

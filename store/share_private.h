@@ -27,8 +27,8 @@ struct share {
 	pthread_mutex_t lock; /* cache */
 	struct share_block cache[SHARE_CACHED];
 
-	struct digest_map layers, blobs; /* of their records */
-	struct buf refs;                 /* struct share_ref, in share.c */
+	struct digest_map layers, blobs, encodings; /* of their records */
+	struct buf refs;                            /* struct share_ref, in share.c */
 };
 
 /* Opens the file and checks all that the header and the table of blocks say. */

@@ -285,7 +285,8 @@ static int apply_gone(struct catalog_txn *t, const struct record_gone *g, struct
 		r = forget_tree(t, r, chain.number, err);
 		return r < 0 ? r : catalog_chain_remove(t, &g->id, err);
 	case GONE_BLOB:
-		return catalog_blob_remove(t, &g->id, err);
+		r = catalog_encoding_remove(t, &g->id, err);
+		return r < 0 ? r : catalog_blob_remove(t, &g->id, err);
 	case GONE_IMAGE:
 		return catalog_image_remove(t, &g->id, err);
 	case GONE_ARTIFACT:
@@ -293,6 +294,17 @@ static int apply_gone(struct catalog_txn *t, const struct record_gone *g, struct
 	default:
 		return 0;
 	}
+}
+
+static int apply_encoding(struct catalog_txn *t, const struct record_encoding *e,
+			  struct err *err)
+{
+	struct record_encoding there;
+	int r = catalog_encoding_get(t, &e->blob, &there, err);
+
+	if (r < 0 && r != -ERR_NOTFOUND)
+		return r;
+	return r == 0 && there.state > e->state ? 0 : catalog_encoding_put(t, e, err);
 }
 
 /* ---- all ---- */
@@ -332,6 +344,8 @@ int store_apply_item(struct store_apply *a, const struct record_item *item,
 		return apply_gone(a->txn, &item->gone, err);
 	case RECORD_PACK_GONE:
 		return apply_pack_gone(a, item->pack_gone.pack, err);
+	case RECORD_ENCODING:
+		return apply_encoding(a->txn, &item->encoding, err);
 	}
 	/* About something whose own record was lost: only after a salvage. */
 	return r == -ERR_NOTFOUND && a->skip_damage ? 0 : r;

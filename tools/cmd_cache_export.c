@@ -100,7 +100,8 @@ static int print(const struct command_call *call, const char *name,
 }
 
 static int export_cache(struct command_call *call, struct store *store,
-			struct objects *objects, const char *to, struct err *err)
+			struct objects *objects, const char *to,
+			struct blob_notes *ret_notes, struct err *err)
 {
 	const struct values *v = call->values;
 	auto_cache_found struct cache_found found = {0};
@@ -122,7 +123,10 @@ static int export_cache(struct command_call *call, struct store *store,
 						       : CACHE_FORM_MANIFEST;
 	o.name = *found.name ? found.name : NULL;
 	rc = cache_export(store, objects, &found.cache, to, &o, &result, err);
-	return rc ? rc : print(call, *found.name ? found.name : "-", &result, err);
+	if (rc)
+		return rc;
+	*ret_notes = result.notes;
+	return print(call, *found.name ? found.name : "-", &result, err);
 }
 
 /* ---- inline ---- */
@@ -185,7 +189,8 @@ static int make_image(struct command_call *call, struct store *store,
 }
 
 static int export_inline(struct command_call *call, struct store *store,
-			 struct objects *objects, const char *to, struct err *err)
+			 struct objects *objects, const char *to,
+			 struct blob_notes *ret_notes, struct err *err)
 {
 	const struct values *v = call->values;
 	struct remote_options remote;
@@ -203,6 +208,8 @@ static int export_inline(struct command_call *call, struct store *store,
 	rc = image_export(store, x, to, &o, &done, err);
 	if (rc)
 		return rc;
+	*ret_notes = done.notes;
+	done.notes = (struct blob_notes){0};
 	digest_format(&image.config, id);
 	output_notice(call->quiet, "the image ID is another: %s", id);
 	output_digest(&done.items[0].manifest, manifest);
@@ -219,8 +226,9 @@ static int run(struct command_call *call, struct err *err)
 {
 	const struct values *v = call->values;
 	bool in_image = v->to && strcmp(v->to, "inline") == 0;
-	auto_objects struct objects *objects = NULL;
 	auto_store struct store *store = NULL;
+	auto_objects struct objects *objects = NULL;
+	auto_blob_notes struct blob_notes notes = {0};
 	auto_free char *to = NULL;
 	int rc;
 
@@ -234,9 +242,13 @@ static int run(struct command_call *call, struct err *err)
 	if (!rc)
 		rc = objects_new(store, CACHE_BYTES, &objects, err);
 	if (!rc && in_image)
-		rc = export_inline(call, store, objects, to, err);
+		rc = export_inline(call, store, objects, to, &notes, err);
 	else if (!rc)
-		rc = export_cache(call, store, objects, to, err);
+		rc = export_cache(call, store, objects, to, &notes, err);
+	objects_free(steal_ptr(&objects));
+	store_close(steal_ptr(&store));
+	if (!rc)
+		blob_notes_keep(&notes, call->store);
 	return rc && rc != -ERR_USAGE ? err_wrap(err, "export '%s'", call->args[0]) : rc;
 }
 

@@ -11,6 +11,7 @@ struct values {
 	const char *platform;
 	bool all_platforms;
 	bool keep_blobs;
+	bool match_blobs;
 	struct registry_options registry;
 };
 
@@ -21,6 +22,8 @@ static const struct option_spec options[] = {
 		    "of an index of images, take all"),
 	OPTION_FLAG(0, "keep-blobs", struct values, keep_blobs,
 		    "keep layers as they were compressed, too"),
+	OPTION_FLAG(0, "match-blobs", struct values, match_blobs,
+		    "keep them so only if they cannot be made again"),
 	REGISTRY_OPTIONS(struct values, registry),
 	OPTION_END,
 };
@@ -32,6 +35,7 @@ static int import(const struct command_call *call, struct imports *ret, struct e
 		.name = call->count > 1 ? call->args[1] : NULL,
 		.all_platforms = v->all_platforms,
 		.keep_blobs = v->keep_blobs,
+		.match_blobs = v->match_blobs,
 		.caches = true,
 		.quiet = call->quiet,
 	};

@@ -38,8 +38,9 @@ static const struct option_spec options[] = {
 		    "for tar:, one tar of all layers together"),
 	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct export_options, platform,
 		    "of several platforms, only this one"),
-	OPTION_WORD(0, "compression", "KIND", "none gzip zstd", struct export_options,
-		    compression, "of layers; default: as they came"),
+	OPTION_WORD(0, "compression", "KIND", "none gzip zstd zstd:chunked",
+		    struct export_options, compression,
+		    "of layers; default: as they came"),
 	OPTION_NUMBER(0, "level", "N", 1, 19, struct export_options, level,
 		      "compress anew at this level (gzip 1-12, zstd 1-19)"),
 	REGISTRY_OPTIONS(struct export_options, registry),
@@ -203,18 +204,15 @@ static int check(const struct export_options *v, bool tar, const char *to,
 		 struct layer_blob_options *ret, struct err *err)
 {
 	const char *rest;
+	int rc = layer_blob_options_parse(
+		v->compression, v->level.given ? (int)v->level.value : 0, ret, err);
 
-	*ret = (struct layer_blob_options){
-		.given = v->compression || tar,
-		.level = v->level.given ? (int)v->level.value : 0,
-	};
-	if (v->compression && strcmp(v->compression, "gzip") == 0)
-		ret->kind = INFLATE_GZIP;
-	else if (v->compression && strcmp(v->compression, "zstd") == 0)
-		ret->kind = INFLATE_ZSTD;
-	if (ret->level > (ret->given ? deflate_level_max(ret->kind) : 0))
-		return err_set(err, ERR_USAGE, "--level %d needs --compression with %s",
-			       ret->level, "such a level");
+	if (rc)
+		return rc;
+	ret->given |= tar;
+	if (tar && ret->chunked)
+		return err_set(err, ERR_USAGE,
+			       "zstd:chunked needs a manifest: it is not for tar:");
 	if ((v->layer.given || v->flatten) && !tar)
 		return err_set(err, ERR_USAGE, "--layer and --flatten are for tar: only");
 	if (v->layer.given && v->flatten)
@@ -257,6 +255,8 @@ static int run(struct command_call *call, struct err *err)
 		rc = image_export(store, x, to, &o, &done, err);
 	if (rc)
 		return rc == -ERR_USAGE ? rc : err_wrap(err, "export '%s'", x);
+	store_close(steal_ptr(&store));
+	blob_notes_keep(&done.notes, call->store);
 	return tar || is_stream(to) ? 0 : exports_print(&done, call->json, err);
 }
 
@@ -279,7 +279,8 @@ const struct command cmd_export = {
 		"Prints 'NAME IMAGE-ID MANIFEST-DIGEST' for every image (not with '-'); a name\n"
 		"of several platforms is exported with all of them. Image ID and DiffIDs never\n"
 		"change. Where every layer can be had in the very form in which it came,\n"
-		"neither does the manifest; stderr says what became of each layer.",
+		"neither does the manifest; stderr says what became of each layer.\n"
+		"zstd:chunked is zstd of which `pull` and podman fetch single files.",
 	.options = options,
 	.values_size = sizeof(struct export_options),
 	.min_args = 2,

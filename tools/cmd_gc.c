@@ -17,7 +17,7 @@
 struct gc_values {
 	bool dry_run;
 	const char *max_size;
-	struct option_number keep_days;
+	struct option_number keep_days, keep_keys;
 };
 
 static const struct option_spec options[] = {
@@ -25,8 +25,10 @@ static const struct option_spec options[] = {
 		    "only print what would go; nothing is changed"),
 	OPTION_NUMBER(0, "keep-days", "N", 0, 36500, struct gc_values, keep_days,
 		      "keep what was imported or used within N days (default 1)"),
+	OPTION_NUMBER(0, "keep-keys", "N", 1, 36500, struct gc_values, keep_keys,
+		      "drop keys that were not used within N days (default: none)"),
 	OPTION_TEXT(0, "max-size", "N", struct gc_values, max_size,
-		    "while packs have more bytes, keep less of that (K, M, G, T)"),
+		    "while packs have more bytes, keep less of both (K, M, G, T)"),
 	OPTION_END,
 };
 
@@ -83,11 +85,11 @@ static int print(const struct command_call *call, const struct gc_result *r, jso
 				  "bytes_after", output_json_u64(r->bytes_after)),
 			err);
 	output_line("images %" PRIu64 " chains %" PRIu64 " layers %" PRIu64
-		    " packs-dropped %" PRIu64 " packs-rewritten %" PRIu64
+		    " keys %" PRIu64 " packs-dropped %" PRIu64 " packs-rewritten %" PRIu64
 		    " packs-busy %" PRIu64 " bytes-before %" PRIu64
 		    " bytes-after %" PRIu64,
-		    r->images, r->chains, r->layers, r->packs_dropped, r->packs_rewritten,
-		    r->packs_busy, r->bytes_before, r->bytes_after);
+		    r->images, r->chains, r->layers, r->keys, r->packs_dropped,
+		    r->packs_rewritten, r->packs_busy, r->bytes_before, r->bytes_after);
 	return 0;
 }
 
@@ -107,7 +109,12 @@ static int run(struct command_call *call, struct err *err)
 {
 	const struct gc_values *v = call->values;
 	int64_t days = v->keep_days.given ? v->keep_days.value : DAYS_DEFAULT;
-	struct gc_options o = {.dry_run = v->dry_run, .grace = days * DAY, .tell = tell};
+	struct gc_options o = {
+		.dry_run = v->dry_run,
+		.grace = days * DAY,
+		.keep_keys = v->keep_keys.given ? v->keep_keys.value * DAY : 0,
+		.tell = tell,
+	};
 	auto_json json_t *gone = call->json ? json_array() : NULL;
 	auto_store struct store *store = NULL;
 	auto_buf struct buf roots;
@@ -140,9 +147,10 @@ const struct command cmd_gc = {
 	.details =
 		"Removes layers, chains and images that have no name and no key, are not\n"
 		"mounted, and were neither imported nor used lately, and gives their space\n"
-		"back: packs of which less than half is needed are rewritten. May run while\n"
+		"back. Keys stay unless --keep-keys or --max-size lets those go that were\n"
+		"used least recently, and whose results nothing else needs. Packs of which less than half is needed are rewritten. May run while\n"
 		"others import, read and mount. Prints what went, line by line, and then\n"
-		"  images N chains N layers N packs-dropped N packs-rewritten N\n"
+		"  images N chains N layers N keys N packs-dropped N packs-rewritten N\n"
 		"  packs-busy N bytes-before N bytes-after N\n"
 		"on one line. Busy packs have the importer that appends to them, or damage,\n"
 		"in the way.",

@@ -18,6 +18,7 @@ struct import_options {
 	const char *platform;
 	bool all_platforms;
 	bool keep_blobs;
+	bool match_blobs;
 	struct registry_options registry;
 };
 
@@ -28,6 +29,8 @@ static const struct option_spec options[] = {
 		    "of an index, take all images"),
 	OPTION_FLAG(0, "keep-blobs", struct import_options, keep_blobs,
 		    "keep layers as they were compressed, too"),
+	OPTION_FLAG(0, "match-blobs", struct import_options, match_blobs,
+		    "keep them so only if they cannot be made again"),
 	REGISTRY_OPTIONS(struct import_options, registry),
 	OPTION_END,
 };
@@ -127,6 +130,7 @@ static int run(struct command_call *call, struct err *err)
 		.name = call->count > 1 ? call->args[1] : NULL,
 		.all_platforms = v->all_platforms,
 		.keep_blobs = v->keep_blobs,
+		.match_blobs = v->match_blobs,
 		.quiet = call->quiet,
 	};
 	auto_imports struct imports done = {0};
@@ -174,7 +178,9 @@ const struct command cmd_import = {
 		"Prints 'NAME IMAGE-ID CHAIN-ID' for every image. Without NAME it is the\n"
 		"source's own full name, else localhost/<file>:<tag>. A NAME that exists\n"
 		"moves to the new image. Layers the store has are not read again. With\n"
-		"--keep-blobs export gives every blob and manifest as it came.",
+		"--keep-blobs export gives every blob and manifest as it came; with\n"
+		"--match-blobs too, but how layers were compressed is found out and tried\n"
+		"first, and only those that come out different are kept.",
 	.options = options,
 	.values_size = sizeof(struct import_options),
 	.min_args = 1,

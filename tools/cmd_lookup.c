@@ -2,7 +2,9 @@
  * `layercache lookup KEY...`: is there a result?
  */
 #include "fs/mounts.h"
+#include "store/key_use.h"
 #include "tools/commands.h"
+#include "tools/key_remote.h"
 #include "tools/mounted_key.h"
 #include "tools/output.h"
 #include "tools/paths.h"
@@ -11,11 +13,15 @@
 
 struct lookup_options {
 	const char *scope;
+	struct option_list cache_from;
+	struct registry_options registry;
 };
 
 static const struct option_spec options[] = {
 	OPTION_TEXT(0, "scope", "TEXT", struct lookup_options, scope,
 		    "the scope of keys that are texts of your own"),
+	KEY_REMOTE_FROM(struct lookup_options, cache_from),
+	REGISTRY_OPTIONS(struct lookup_options, registry),
 	OPTION_END,
 };
 
@@ -146,25 +152,119 @@ static int open_mount(const struct command_call *call, char **ret, struct err *e
 	return rc ? rc : mounts_find(store, ret, err);
 }
 
-static int run(struct command_call *call, struct err *err)
-{
-	auto_command_reader struct command_reader r = {0};
-	auto_free char *mountpoint = NULL;
-	struct hit hit;
-	struct err why;
-	int rc = command_reader_open(call, &r, &why);
+/* ---- other stores ---- */
 
-	if (is_denied(rc, &why) && open_mount(call, &mountpoint, NULL) == 0)
-		rc = 0;
+/* What came is KEY's result here, too. */
+static int record(struct store *store, const struct digest *key, const char *scope,
+		  const struct buf *document, const struct record_image *image,
+		  struct err *err)
+{
+	auto_session struct session *session = NULL;
+	struct record_item item = {.type = RECORD_KEY};
+	struct digest stored;
+	int rc = session_begin(store, NULL, &session, err);
+
+	item.key.key = *key;
+	item.key.chainid = image->chainid;
+	item.key.manifest = image->manifest;
+	snprintf(item.key.scope, sizeof(item.key.scope), "%s", scope ? scope : "");
+	if (!rc && document->len)
+		rc = session_put_document(session, document->data, document->len, &stored,
+					  err);
+	if (!rc)
+		rc = session_add(session, &item, err);
+	return rc ? rc : session_commit(steal_ptr(&session), err);
+}
+
+static int fetch(const struct key_remote *r, const char *text,
+		 const struct lookup_options *o, struct hit *ret, struct err *err)
+{
+	auto_buf struct buf document = {0};
+	struct record_image image;
+	const char *from;
+	int rc;
+
+	if (is_prefix(text))
+		return err_set(err, ERR_NOTFOUND, "only whole keys are asked for");
+	rc = step_own_key(text, o->scope, &ret->key, &document, err);
+	if (!rc)
+		rc = key_remote_get(r, &o->cache_from, &ret->key, &image, &from, err);
+	if (!rc)
+		rc = record(r->store, &ret->key, o->scope, &document, &image, err);
+	if (rc)
+		return rc;
+	ret->chainid = image.chainid;
+	ret->image = image.config;
+	return 0;
+}
+
+static int fetch_first(const struct command_call *call, struct hit *ret, struct err *err)
+{
+	const struct lookup_options *o = call->values;
+	auto_store struct store *store = NULL;
+	struct remote_options registry;
+	struct key_remote remote = {.registry = &registry, .quiet = call->quiet};
+	struct err why = {0};
+	int rc = command_open_store(call, STORE_CREATE | STORE_WRITE, &store, &why);
+
 	if (rc)
 		return err_copy(err, &why);
-	if (!mountpoint) {
-		rc = mounts_find(store_path(r.store), &mountpoint, err);
-		if (rc == -ERR_NOTFOUND)
-			rc = paths_mountpoint(&mountpoint, err);
-	}
+	registry_options_take(&o->registry, &registry);
+	remote.store = store;
+	rc = -ERR_NOTFOUND;
+	for (unsigned i = 0; i < call->count && rc == -ERR_NOTFOUND; i++)
+		rc = fetch(&remote, call->args[i], o, ret, &why);
+	/* The error of the look here says it better. */
+	return rc && rc != -ERR_NOTFOUND ? err_copy(err, &why) : rc;
+}
+
+static int check_remotes(const struct lookup_options *o, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < o->cache_from.count && !rc; i++)
+		rc = key_remote_check(o->cache_from.items[i], err);
+	return rc;
+}
+
+static int find_mountpoint(const struct command_call *call, char **ret, struct err *err)
+{
+	int rc = open_mount(call, ret, err);
+
+	return rc == -ERR_NOTFOUND ? paths_mountpoint(ret, err) : rc;
+}
+
+/* Here, in the store or, without the right to read that, in its mount. */
+static int find_here(const struct command_call *call, const char *mountpoint,
+		     struct hit *ret, struct err *err)
+{
+	auto_command_reader struct command_reader r = {0};
+	auto_free char *live = NULL;
+	struct err why = {0};
+	int rc = command_reader_open(call, &r, &why);
+
+	if (rc && !(is_denied(rc, &why) && open_mount(call, &live, NULL) == 0))
+		return err_copy(err, &why);
+	rc = find_first(call, r.txn, mountpoint, ret, err);
+	if (!rc && r.store)
+		key_use_note(r.store, &ret->key);
+	return rc;
+}
+
+static int run(struct command_call *call, struct err *err)
+{
+	const struct lookup_options *o = call->values;
+	auto_free char *mountpoint = NULL;
+	struct hit hit;
+	int rc = check_remotes(o, err);
+
 	if (!rc)
-		rc = find_first(call, r.txn, mountpoint, &hit, err);
+		rc = find_mountpoint(call, &mountpoint, err);
+	if (rc)
+		return rc;
+	rc = find_here(call, mountpoint, &hit, err);
+	if (rc == -ERR_NOTFOUND && o->cache_from.count)
+		rc = fetch_first(call, &hit, err);
 	return rc ? rc : print(call, mountpoint, &hit, err);
 }
 
@@ -178,7 +278,8 @@ const struct command cmd_lookup = {
 		"text of your own that was given to 'snapshot --key', with the same --scope.\n"
 		"The directory is in the live mount of this store, or in the default\n"
 		"mountpoint if it is not mounted. Who may only read the mount can use whole\n"
-		"keys, too.",
+		"keys, too. With --cache-from a result that others sent there by 'run\n"
+		"--cache-to' comes into the store.",
 	.options = options,
 	.values_size = sizeof(struct lookup_options),
 	.min_args = 1,

@@ -161,29 +161,6 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
-/* overlayfs shows the upper directory's own owner, mode and time as those of the root. */
-static int copy_root_attributes(const struct overlay_request *r, struct err *err)
-{
-	char path[PATH_MAX], hex[DIGEST_HEX_SIZE];
-	struct timespec times[2];
-	struct stat st;
-
-	if (snprintf(path, sizeof(path), "%s/chains/sha256/%s", r->mountpoint,
-		     digest_hex(&r->chainid, hex)) >= (int)sizeof(path))
-		return err_set(err, ERR_INVALID, "path of mount '%s' is too long",
-			       r->mountpoint);
-	if (stat(path, &st) != 0)
-		return err_sys(err, errno, "cannot look at '%s'", path);
-	times[0] = st.st_atim;
-	times[1] = st.st_mtim;
-	if (lchown(r->upper, st.st_uid, st.st_gid) != 0 ||
-	    chmod(r->upper, st.st_mode & 07777) != 0 ||
-	    utimensat(AT_FDCWD, r->upper, times, 0) != 0)
-		return err_sys(err, errno, "cannot set owner, mode and time of '%s'",
-			       r->upper);
-	return 0;
-}
-
 /* Mounts; the lease then knows the mount. */
 static int mount_it(struct overlay *v, bool read_only, enum overlay_way *ret_way,
 		    struct err *why, struct err *err)
@@ -193,7 +170,7 @@ static int mount_it(struct overlay *v, bool read_only, enum overlay_way *ret_way
 	if (!read_only)
 		rc = choose_directories(v, err);
 	if (!rc && !read_only && is_empty(v->upper))
-		rc = copy_root_attributes(&v->request, err);
+		rc = overlay_root_attributes(&v->request, err);
 	if (!rc)
 		rc = overlay_mount(&v->request, ret_way, &v->lease.mount, why, err);
 	if (rc)

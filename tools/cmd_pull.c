@@ -12,6 +12,7 @@ struct pull_options {
 	const char *platform;
 	bool all_platforms;
 	bool keep_blobs;
+	bool match_blobs;
 	struct registry_options registry;
 };
 
@@ -22,6 +23,8 @@ static const struct option_spec options[] = {
 		    "of an index, take all images"),
 	OPTION_FLAG(0, "keep-blobs", struct pull_options, keep_blobs,
 		    "keep layers as they were compressed, too"),
+	OPTION_FLAG(0, "match-blobs", struct pull_options, match_blobs,
+		    "keep them so only if they cannot be made again"),
 	REGISTRY_OPTIONS(struct pull_options, registry),
 	OPTION_END,
 };
@@ -66,6 +69,7 @@ static int run(struct command_call *call, struct err *err)
 		.name = call->count > 1 ? call->args[1] : NULL,
 		.all_platforms = v->all_platforms,
 		.keep_blobs = v->keep_blobs,
+		.match_blobs = v->match_blobs,
 		.quiet = call->quiet,
 	};
 	auto_imports struct imports done = {0};
@@ -97,6 +101,8 @@ const struct command cmd_pull = {
 	.details =
 		"The same as `import docker://REF`. Layers stream from the registry into the\n"
 		"store; those that it has, by their digest or their content, are not fetched.\n"
+		"Of zstd:chunked layers only the files that it lacks are, if the registry\n"
+		"gives parts of blobs and --keep-blobs does not ask for the whole.\n"
 		"Broken connections are resumed, and so is a pull that was cut off: layers\n"
 		"that had come stay.\n"
 		"\n"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `layercache push NAME [REF]`: images to a registry.
  */
-#include "store/deflate.h"
 #include "tools/commands.h"
 #include "tools/exports_print.h"
 #include "tools/oci/reference.h"
@@ -18,30 +17,13 @@ struct push_options {
 static const struct option_spec options[] = {
 	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct push_options, platform,
 		    "of several platforms, only this one"),
-	OPTION_WORD(0, "compression", "KIND", "none gzip zstd", struct push_options,
-		    compression, "of layers; default: as they came"),
+	OPTION_WORD(0, "compression", "KIND", "none gzip zstd zstd:chunked",
+		    struct push_options, compression, "of layers; default: as they came"),
 	OPTION_NUMBER(0, "level", "N", 1, 19, struct push_options, level,
 		      "compress anew at this level (gzip 1-12, zstd 1-19)"),
 	REGISTRY_OPTIONS(struct push_options, registry),
 	OPTION_END,
 };
-
-static int take_blobs(const struct push_options *v, struct layer_blob_options *ret,
-		      struct err *err)
-{
-	*ret = (struct layer_blob_options){
-		.given = v->compression,
-		.level = v->level.given ? (int)v->level.value : 0,
-	};
-	if (v->compression && strcmp(v->compression, "gzip") == 0)
-		ret->kind = INFLATE_GZIP;
-	else if (v->compression && strcmp(v->compression, "zstd") == 0)
-		ret->kind = INFLATE_ZSTD;
-	if (ret->level > (ret->given ? deflate_level_max(ret->kind) : 0))
-		return err_set(err, ERR_USAGE, "--level %d needs --compression with %s",
-			       ret->level, "such a level");
-	return 0;
-}
 
 /* Without REF an image goes to where its name says; what is given by its digest has none. */
 static int own_name(struct store *store, const char *x, const char *platform,
@@ -67,7 +49,8 @@ static int run(struct command_call *call, struct err *err)
 	auto_store struct store *store = NULL;
 	struct remote_options remote;
 	auto_buf struct buf name, to;
-	int rc = take_blobs(v, &o.blobs, err);
+	int rc = layer_blob_options_parse(
+		v->compression, v->level.given ? (int)v->level.value : 0, &o.blobs, err);
 
 	buf_init(&name, RECORD_REF_NAME_MAX + 1);
 	buf_init(&to, RECORD_REF_NAME_MAX + 16);
@@ -87,6 +70,8 @@ static int run(struct command_call *call, struct err *err)
 		rc = image_export(store, x, (const char *)to.data, &o, &done, err);
 	if (rc)
 		return rc == -ERR_USAGE ? rc : err_wrap(err, "push '%s'", x);
+	store_close(steal_ptr(&store));
+	blob_notes_keep(&done.notes, call->store);
 	return exports_print(&done, call->json, err);
 }
 
@@ -102,7 +87,8 @@ const struct command cmd_push = {
 		"\n"
 		"Credentials, certificates and proxies as `layercache pull` has them. Prints\n"
 		"'NAME IMAGE-ID MANIFEST-DIGEST' for every image; stderr says what became of\n"
-		"each layer. Image ID and DiffIDs never change.",
+		"each layer. Image ID and DiffIDs never change. Of layers pushed with\n"
+		"--compression zstd:chunked, a later pull fetches only files that are new.",
 	.options = options,
 	.values_size = sizeof(struct push_options),
 	.min_args = 1,

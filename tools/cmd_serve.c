@@ -3,21 +3,26 @@
  */
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include "tools/commands.h"
 #include "tools/output.h"
+#include "tools/registry_options.h"
 #include "tools/serve/listen.h"
 #include "tools/serve/registry.h"
 
 #define ADDRESS_DEFAULT "127.0.0.1:5000"
 #define KEEP_UPLOAD     3600 /* seconds */
+#define FRESH_DEFAULT   1    /* seconds */
 #define FILES_MAX       8192
 
 struct serve_values {
 	bool writable, listen_any;
-	struct option_number idle_exit;
+	struct option_list upstreams;
+	struct option_number idle_exit, fresh;
+	struct registry_options registry;
 };
 
 static const struct option_spec options[] = {
@@ -27,6 +32,11 @@ static const struct option_spec options[] = {
 		    "allow an address that others can reach (no authentication!)"),
 	OPTION_NUMBER(0, "idle-exit", "SECONDS", 1, 1000000, struct serve_values,
 		      idle_exit, "end when nothing was asked for so long"),
+	OPTION_LIST('u', "upstream", "[NAME=]REGISTRY[/PREFIX]", struct serve_values,
+		    upstreams, "fetch what is not here from there, and keep it"),
+	OPTION_NUMBER(0, "fresh", "SECONDS", 0, 1000000, struct serve_values, fresh,
+		      "ask the upstream what a tag is no more often (1)"),
+	REGISTRY_OPTIONS(struct serve_values, registry),
 	OPTION_END,
 };
 
@@ -76,10 +86,52 @@ static int open_socket(const struct command_call *call, int *ret_fd, struct err 
 			   ret_fd, err);
 }
 
+/* Whoever asks itself asks for ever. */
+static int check_not_self(const struct serve_values *v, const char *address,
+			  struct err *err)
+{
+	const char *port = strrchr(address, ':');
+	char local[LISTEN_TEXT_SIZE + 10];
+
+	snprintf(local, sizeof(local), "localhost%s", port);
+	for (size_t i = 0; i < v->upstreams.count; i++) {
+		const char *equals = strchr(v->upstreams.items[i], '=');
+		const char *registry = equals ? equals + 1 : v->upstreams.items[i];
+		size_t len = strcspn(registry, "/");
+
+		if ((strlen(address) == len && memcmp(registry, address, len) == 0) ||
+		    (strlen(local) == len && memcmp(registry, local, len) == 0))
+			return err_set(err, ERR_USAGE,
+				       "the upstream '%s' is this server itself",
+				       v->upstreams.items[i]);
+	}
+	return 0;
+}
+
+static int open_registry(struct command_call *call, struct store *store,
+			 struct registry **ret, struct err *err)
+{
+	const struct serve_values *v = call->values;
+	struct upstream_options upstream = {
+		.texts = v->upstreams.items,
+		.count = v->upstreams.count,
+		.fresh = v->fresh.given ? (unsigned)v->fresh.value : FRESH_DEFAULT,
+	};
+	const struct registry_server o = {
+		.writable = v->writable,
+		.log = !call->quiet,
+		.keep_upload = KEEP_UPLOAD,
+		.upstream = upstream.count ? &upstream : NULL,
+	};
+
+	registry_options_take(&v->registry, &upstream.remote);
+	return registry_new(store, &o, ret, err);
+}
+
 static int run(struct command_call *call, struct err *err)
 {
 	const struct serve_values *v = call->values;
-	const struct registry_options o = {v->writable, KEEP_UPLOAD};
+	bool writes = v->writable || v->upstreams.count;
 	auto_store struct store *store = NULL;
 	auto_registry struct registry *registry = NULL;
 	struct http_handler handler;
@@ -89,17 +141,20 @@ static int run(struct command_call *call, struct err *err)
 	auto_fd int fd = -1;
 	int rc = open_socket(call, &fd, err);
 
+	if (rc)
+		return rc;
+	listen_address(fd, text);
+	rc = check_not_self(v, text, err);
 	if (!rc)
-		rc = command_open_store(
-			call, v->writable ? STORE_CREATE | STORE_WRITE : 0, &store, err);
+		rc = command_open_store(call, writes ? STORE_CREATE | STORE_WRITE : 0,
+					&store, err);
 	if (rc)
 		return rc;
 	raise_files();
 	block_signals(&signals);
-	rc = registry_new(store, &o, &registry, err);
+	rc = open_registry(call, store, &registry, err);
 	if (rc)
 		return rc;
-	listen_address(fd, text);
 	registry_handler(registry, &handler);
 	rc = http_start(steal_fd(&fd), &handler, !call->quiet, &http, err);
 	if (rc)
@@ -107,6 +162,7 @@ static int run(struct command_call *call, struct err *err)
 	output_line("http://%s", text);
 	fflush(stdout);
 	wait_for_end(v, &signals, http);
+	registry_interrupt(registry);
 	http_stop(http);
 	return 0;
 }
@@ -128,7 +184,14 @@ const struct command cmd_serve = {
 		"\n"
 		"With --writable, images, build caches and any other artifacts can be pushed;\n"
 		"R becomes localhost/R. There is no authentication, so other addresses than\n"
-		"loopback need --listen-any.",
+		"loopback need --listen-any.\n"
+		"\n"
+		"With --upstream it is a pull-through cache: R is R of the (first) REGISTRY,\n"
+		"which is asked what a tag is and gives what the store lacks, once for all who\n"
+		"want it. If it does not answer, what the store has is given. Images come into\n"
+		"the store, named NAME/R, when a layer is asked for. The upstream sees your\n"
+		"credentials, as with `layercache pull`: whoever can reach this server reads\n"
+		"there whatever you can.",
 	.options = options,
 	.values_size = sizeof(struct serve_values),
 	.max_args = 1,

@@ -69,6 +69,7 @@ struct command {
 	unsigned flags;                  /* enum command_flags */
 	enum option_completion complete; /* what its arguments are, for completion */
 	const char *words;               /* with COMPLETE_WORDS: what they can be */
+	int failure;                     /* exit status of every error; 0: by its code */
 	/* A group: its first argument is the name of one of these (ended by NULL), which are
 	 * called "<group> <name>". It has no options of its own and no run. */
 	const struct command *const *group;

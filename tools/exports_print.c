@@ -14,8 +14,16 @@ int exports_open_store(const struct command_call *call, bool registry, struct st
 
 static json_t *json_layer(const struct layer_blob *blob)
 {
-	return json_pack("{s:o, s:o, s:b}", "blob", output_json_digest(&blob->digest),
-			 "size", output_json_u64(blob->size), "identical", blob->same);
+	static const char *const how[] = {
+		[LAYER_BLOB_PLAIN] = "plain", [LAYER_BLOB_KEPT] = "kept",
+		[LAYER_BLOB_MADE] = "made",   [LAYER_BLOB_ANEW] = "anew",
+		[LAYER_BLOB_THERE] = "there",
+	};
+
+	return json_pack("{s:o, s:o, s:b, s:s}", "blob",
+			 output_json_digest(&blob->digest), "size",
+			 output_json_u64(blob->size), "identical", blob->same, "how",
+			 how[blob->how]);
 }
 
 static json_t *json_exported(const struct exported *item)

@@ -47,6 +47,7 @@ void exports_release(struct exports *list)
 	for (size_t i = 0; i < list->count; i++)
 		free(list->items[i].layers);
 	free(list->items);
+	blob_notes_release(&list->notes);
 	*list = (struct exports){0};
 }
 
@@ -245,10 +246,11 @@ static void tell(const struct export *e, size_t n, size_t count,
 	static const char *const how[] = {
 		[LAYER_BLOB_PLAIN] = "the plain tar",
 		[LAYER_BLOB_KEPT] = "kept at import",
+		[LAYER_BLOB_MADE] = "made again by ",
 		[LAYER_BLOB_ANEW] = "compressed anew",
 		[LAYER_BLOB_THERE] = "already there",
 	};
-	char now[DIGEST_TEXT_SIZE], was[DIGEST_TEXT_SIZE];
+	char now[DIGEST_TEXT_SIZE], was[DIGEST_TEXT_SIZE], maker[ENCODING_NAME_SIZE];
 
 	digest_format(&blob->digest, now);
 	digest_format(&came->digest, was);
@@ -256,11 +258,19 @@ static void tell(const struct export *e, size_t n, size_t count,
 		output_notice(e->options->quiet, "layer %zu of %zu %s: %s", n, count, now,
 			      how[blob->how]);
 	else if (blob->same)
-		output_notice(e->options->quiet, "layer %zu of %zu %s: identical, %s", n,
-			      count, now, how[blob->how]);
+		output_notice(e->options->quiet, "layer %zu of %zu %s: identical, %s%s",
+			      n, count, now, how[blob->how],
+			      blob->how == LAYER_BLOB_MADE
+				      ? encoding_name(&blob->maker, maker)
+				      : "");
 	else
 		output_notice(e->options->quiet, "layer %zu of %zu %s: %s, it came as %s",
 			      n, count, now, how[blob->how], was);
+	if (blob->no_toc)
+		output_notice(e->options->quiet,
+			      "layer %zu of %zu is plain zstd: no table of contents can "
+			      "have %s",
+			      n, count, blob->no_toc);
 }
 
 /* The same layer in another of the images, or twice in one. */
@@ -287,8 +297,8 @@ static int write_layer(struct export *e, const struct digest *diffid,
 		return 0;
 	for (unsigned attempt = 0;; attempt++) {
 		rc = layer_blob_write(e->store, e->objects, diffid, came,
-				      &e->options->blobs, &e->dest, e->progress, ret,
-				      err);
+				      &e->options->blobs, &e->dest, e->progress,
+				      &e->out.notes, ret, err);
 		if (rc != -ERR_AGAIN || !remote_wait(attempt))
 			return rc;
 	}
@@ -351,6 +361,7 @@ static int edit_manifest(struct outgoing *o, const struct exported *out, struct 
 		layers[k].media_type = layer_blob_media_type(blob->kind);
 		layers[k].digest = blob->digest;
 		layers[k].size = blob->size;
+		layers[k].toc = blob->toc;
 	}
 	buf_init(&bytes, DOCUMENT_MAX);
 	rc = manifest_edit_layers(o->manifest_bytes.data, o->manifest_bytes.len, layers,

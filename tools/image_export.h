@@ -26,6 +26,7 @@ struct exported {
 struct exports {
 	struct exported *items;
 	size_t count;
+	struct blob_notes notes; /* for blob_notes_keep, once the store is closed */
 };
 
 /* X: a name or digest of an image. Says on stderr what became of each layer. */

@@ -7,6 +7,7 @@
 #include "store/layer.h"
 #include "tools/buildkit/cache_import.h"
 #include "tools/chain_check.h"
+#include "tools/image_match.h"
 #include "tools/image_record.h"
 #include "tools/layer_jobs.h"
 #include "tools/oci/reference.h"
@@ -27,6 +28,7 @@ struct import {
 	struct session *session;
 	struct target *targets;
 	size_t count;
+	struct layer_jobs all; /* with match_blobs: also layers that need not be read */
 };
 
 static void target_release(struct target *t)
@@ -41,6 +43,7 @@ static void import_release(struct import *im)
 	for (size_t i = 0; i < im->count; i++)
 		target_release(&im->targets[i]);
 	free(im->targets);
+	layer_jobs_release(&im->all);
 	session_abort(im->session);
 }
 
@@ -317,16 +320,23 @@ static int check_layer(const struct import *im, struct catalog_txn *t,
 					       : check_unread(im->source, d, &layer, err);
 }
 
-/* Whether the compressed bytes are wanted and not there. */
-static bool lacks_blob(const struct import *im, const struct layer_job *job)
+/* Whether the compressed bytes are wanted and not there; or at least a look at them. */
+static bool lacks_blob(const struct import *im, struct catalog_txn *t,
+		       const struct layer_job *job)
 {
-	return im->options->keep_blobs &&
-	       !digest_equal(&job->desc.digest, &job->diffid) &&
-	       !session_has_object(im->session, &job->desc.digest);
+	struct record_encoding how = {0};
+	bool known, made;
+
+	if (digest_equal(&job->desc.digest, &job->diffid) ||
+	    session_has_object(im->session, &job->desc.digest))
+		return false;
+	known = catalog_encoding_get(t, &job->desc.digest, &how, NULL) == 0;
+	made = known && how.state == ENCODING_PROVED && im->options->spare_made;
+	return (im->options->keep_blobs && !made) || (im->options->match_blobs && !known);
 }
 
 /* Lists a layer unless the store has it. */
-static int want_layer(const struct import *im, struct catalog_txn *t,
+static int want_layer(struct import *im, struct catalog_txn *t,
 		      const struct layer_job *wanted, struct layer_jobs *jobs,
 		      struct err *err)
 {
@@ -335,12 +345,18 @@ static int want_layer(const struct import *im, struct catalog_txn *t,
 
 	if (rc)
 		return err_wrap(err, "layer %zu of %zu", job.number, job.total);
-	if (!job.known || job.adopt || lacks_blob(im, &job))
+	job.lacks_blob = lacks_blob(im, t, &job);
+	if (!job.known || job.adopt || job.lacks_blob)
 		rc = layer_jobs_add(jobs, &job, err);
+	/* By then it will be there. */
+	job.known = true;
+	job.adopt = false;
+	if (!rc && im->options->match_blobs)
+		rc = layer_jobs_add(&im->all, &job, err);
 	return rc;
 }
 
-static int add_missing(const struct import *im, struct catalog_txn *t,
+static int add_missing(struct import *im, struct catalog_txn *t,
 		       const struct image *image, struct layer_jobs *jobs,
 		       struct err *err)
 {
@@ -358,7 +374,7 @@ static int add_missing(const struct import *im, struct catalog_txn *t,
 	return rc;
 }
 
-static int add_missing_of_cache(const struct import *im, struct catalog_txn *t,
+static int add_missing_of_cache(struct import *im, struct catalog_txn *t,
 				struct cache *cache, struct layer_jobs *jobs,
 				struct err *err)
 {
@@ -377,8 +393,8 @@ static int add_missing_of_cache(const struct import *im, struct catalog_txn *t,
 	return rc;
 }
 
-static int list_missing(const struct import *im, struct store *store,
-			struct layer_jobs *jobs, struct err *err)
+static int list_missing(struct import *im, struct store *store, struct layer_jobs *jobs,
+			struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	int rc = catalog_begin(store_catalog(store), false, &t, err);
@@ -474,6 +490,8 @@ int image_import(struct store *store, struct source *source,
 		rc = add_target_records(&im, &im.targets[i], err);
 	if (!rc)
 		rc = session_commit(steal_ptr(&im.session), err);
+	if (!rc && options->match_blobs)
+		rc = image_match(store, source, &im.all, options->quiet, err);
 	return rc ? rc : report(&im, ret, err);
 }
 

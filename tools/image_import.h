@@ -12,9 +12,11 @@ struct image_import_options {
 	const char *name; /* as the user wrote it; NULL: the source's own */
 	const struct platform *platform; /* NULL: this machine's */
 	bool all_platforms;
-	bool keep_blobs; /* the compressed bytes of layers are stored too */
-	bool caches;     /* only build caches, and images that have one inline */
-	bool unnamed;    /* no name is set, whatever the source says */
+	bool keep_blobs;  /* the compressed bytes of layers are stored too */
+	bool spare_made;  /* but not of layers here that were made again once */
+	bool match_blobs; /* only of those that cannot be made again, which is tried */
+	bool caches;      /* only build caches, and images that have one inline */
+	bool unnamed;     /* no name is set, whatever the source says */
 	bool quiet;
 };
 

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "tools/oci/config.h"
 #include "tools/oci/manifest.h"
 
 int image_record_chain(struct session *s, const struct digest *diffids, size_t count,
@@ -98,7 +97,7 @@ static int bare_config(const struct image_bare *bare, const struct digest *diffi
 	int rc;
 
 	buf_init(&parent, DOCUMENT_MAX);
-	if (count == 1)
+	if (count == 1 && !bare->change)
 		return config_make(platform, diffids, bare->created, bare->created_by,
 				   ret, err);
 	if (bare->parent)
@@ -108,7 +107,7 @@ static int bare_config(const struct image_bare *bare, const struct digest *diffi
 	if (rc)
 		return rc;
 	return config_derive(parent.data, parent.len, diffids, count, bare->created,
-			     bare->created_by, ret, err);
+			     bare->created_by, bare->change, ret, err);
 }
 
 static int bare_manifest(struct session *s, const struct image_bare *bare,
@@ -125,7 +124,7 @@ static int bare_manifest(struct session *s, const struct image_bare *bare,
 		layers[i].media_type = DESCRIPTOR_OCI_LAYER;
 		layers[i].digest = diffids[i];
 		layers[i].size = bare->tar_size;
-		if (i + 1 < count) {
+		if (i < bare->below_count) {
 			int rc = session_layer_get(s, &diffids[i], &layer, err);
 
 			if (rc)
@@ -185,8 +184,9 @@ static int bare_add(struct session *s, const struct image_bare *bare,
 int image_record_bare(struct session *s, const struct image_bare *bare,
 		      struct record_image *ret, bool *ret_moved, struct err *err)
 {
-	size_t count = bare->below_count + 1;
-	auto_free struct digest *diffids = calloc(count, sizeof(*diffids));
+	bool no_layer = bare->change && bare->change->no_layer;
+	size_t count = bare->below_count + !no_layer;
+	auto_free struct digest *diffids = calloc(count + 1, sizeof(*diffids));
 	const struct record_image *images[] = {ret};
 	const struct digest no_index = {0};
 	int rc;
@@ -195,7 +195,8 @@ int image_record_bare(struct session *s, const struct image_bare *bare,
 		return err_nomem(err);
 	for (size_t i = 0; i < bare->below_count; i++)
 		diffids[i] = bare->below[i];
-	diffids[count - 1] = bare->diffid;
+	if (!no_layer)
+		diffids[count - 1] = bare->diffid;
 	rc = bare_add(s, bare, diffids, count, ret, err);
 	if (!rc && bare->name)
 		rc = image_record_name(s, bare->name, &no_index, images, 1, ret_moved,

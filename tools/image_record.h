@@ -6,6 +6,7 @@
 
 #include "store/object.h"
 #include "store/session.h"
+#include "tools/oci/config.h"
 
 /* Documents, verbatim. Their digests are in RECORD. DIFFIDS: bottom first. */
 struct image_parts {
@@ -44,6 +45,9 @@ struct image_bare {
 	size_t below_count;
 	const struct record_image *parent;
 	struct objects *objects;
+	/* What else differs from the parent's config; NULL: nothing. With no_layer DIFFID and
+	 * TAR_SIZE mean nothing, and there has to be something below. */
+	const struct config_change *change;
 };
 int image_record_bare(struct session *s, const struct image_bare *bare,
 		      struct record_image *ret, bool *ret_moved,

@@ -29,15 +29,19 @@ static int on_blob(void *arg, const struct record_blob *blob, struct err *err)
 	return 0;
 }
 
-static bool will_do(const struct image_there *f, enum inflate_kind kind)
+/* TOC: the table of contents that the blob has as far as one knows. */
+static bool will_do(const struct image_there *f, enum inflate_kind kind,
+		    const struct descriptor_toc *toc)
 {
-	return !f->options->given || f->options->kind == kind;
+	return !f->options->given ||
+	       (f->options->kind == kind && (!f->options->chunked || toc->given));
 }
 
 /* The form a blob of the layer has; ERR_NOTFOUND: the store does not know it, or another
  * was asked for. */
-static int form_of(const struct image_there *f, const struct digest *blob, size_t layer,
-		   enum inflate_kind *ret, struct err *err)
+static int form_of(const struct image_there *f, const struct digest *blob,
+		   const struct descriptor_toc *toc, size_t layer, enum inflate_kind *ret,
+		   struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	const struct digest *diffid = &f->config->diffids[layer];
@@ -58,18 +62,20 @@ static int form_of(const struct image_there *f, const struct digest *blob, size_
 			return err_set(err, ERR_NOTFOUND, "it is another layer");
 		*ret = (enum inflate_kind)record.compression;
 	}
-	return will_do(f, *ret) ? 0 : err_set(err, ERR_NOTFOUND, "it has another form");
+	return will_do(f, *ret, toc) ? 0
+				     : err_set(err, ERR_NOTFOUND, "it has another form");
 }
 
 static void set_there(const struct image_there *f, size_t layer,
 		      const struct digest *digest, uint64_t size, enum inflate_kind kind,
-		      struct layer_blob *ret)
+		      const struct descriptor_toc *toc, struct layer_blob *ret)
 {
 	*ret = (struct layer_blob){
 		.digest = *digest,
 		.size = size,
 		.kind = kind,
 		.how = LAYER_BLOB_THERE,
+		.toc = *toc,
 		.same = digest_equal(digest, &f->manifest->items[layer].digest),
 	};
 }
@@ -84,11 +90,12 @@ static bool set_all(const struct image_there *f, const struct manifest *m,
 	    !digest_equal(&m->config.digest, f->config_digest))
 		return false;
 	for (size_t i = 0; i < m->count; i++) {
+		const struct descriptor *d = &m->items[i];
 		enum inflate_kind kind;
 
-		if (form_of(f, &m->items[i].digest, i, &kind, NULL))
+		if (form_of(f, &d->digest, &d->toc, i, &kind, NULL))
 			return false;
-		set_there(f, i, &m->items[i].digest, m->items[i].size, kind, &layers[i]);
+		set_there(f, i, &d->digest, d->size, kind, &d->toc, &layers[i]);
 	}
 	return true;
 }
@@ -145,7 +152,7 @@ static int find_manifest(const struct image_there *f, struct layer_blob *layers,
 static int has_blob(const struct image_there *f, const struct digest *d, bool *ret,
 		    struct err *err)
 {
-	int rc = remote_blob_head(f->dest->remote, d, err);
+	int rc = remote_blob_head(f->dest->remote, d, NULL, err);
 
 	*ret = rc == 0;
 	if (rc != -ERR_NOTFOUND && rc != -ERR_FAILED)
@@ -158,17 +165,19 @@ static int find_layer(const struct image_there *f, size_t i, struct layer_blob *
 {
 	struct known known = {.diffid = f->config->diffids[i],
 			      .came = f->manifest->items[i].digest};
+	static const struct descriptor_toc unknown;
+	const struct descriptor *came = &f->manifest->items[i];
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	enum inflate_kind kind;
 	bool there = false;
-	int rc = form_of(f, &known.came, i, &kind, err);
+	int rc = form_of(f, &known.came, &came->toc, i, &kind, err);
 
 	if (!rc)
 		rc = has_blob(f, &known.came, &there, err);
 	if (rc && rc != -ERR_NOTFOUND)
 		return rc;
 	if (there) {
-		set_there(f, i, &known.came, f->manifest->items[i].size, kind, ret);
+		set_there(f, i, &known.came, came->size, kind, &came->toc, ret);
 		return 0;
 	}
 	rc = catalog_begin(store_catalog(f->store), false, &t, err);
@@ -178,11 +187,11 @@ static int find_layer(const struct image_there *f, size_t i, struct layer_blob *
 	for (size_t k = 0; k < known.count && !rc && !there; k++) {
 		const struct record_blob *blob = &known.blobs[k];
 
-		if (form_of(f, &blob->blob, i, &kind, NULL))
+		if (form_of(f, &blob->blob, &unknown, i, &kind, NULL))
 			continue;
 		rc = has_blob(f, &blob->blob, &there, err);
 		if (!rc && there)
-			set_there(f, i, &blob->blob, blob->size, kind, ret);
+			set_there(f, i, &blob->blob, blob->size, kind, &unknown, ret);
 	}
 	return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "store/deflate.h"
 #include "store/layer.h"
+#include "tools/chunked/chunked_write.h"
 
 #define COPY_SIZE   (1u << 20)
 #define AHEAD_COUNT 4
@@ -98,21 +99,59 @@ static int end_file(struct destination *dest, const struct digest *diffid,
 		err);
 }
 
+/* Closes PACKED. */
+static int copy_packed(struct stream *packed, struct destination *dest,
+		       struct layer_blob *blob, struct err *err)
+{
+	int rc = copy(packed, dest, blob, err);
+
+	stream_close(packed);
+	return rc;
+}
+
+static int pack(struct stream *tar, const struct layer_blob_options *options,
+		struct destination *dest, struct layer_blob *blob, struct err *err)
+{
+	auto_chunked_write struct chunked_write *chunked = NULL;
+	struct stream *packed;
+	int level = blob->kind == INFLATE_NONE ? 0 : options->level, rc;
+
+	if (!options->chunked) {
+		rc = deflate_open(tar, blob->kind, level, 0, &packed, err);
+		return rc ? rc : copy_packed(packed, dest, blob, err);
+	}
+	rc = chunked_write_open(tar, level, 0, &chunked, err);
+	if (!rc)
+		rc = copy(chunked_write_stream(chunked), dest, blob, err);
+	if (!rc)
+		blob->toc = *chunked_write_toc(chunked, &blob->no_toc);
+	return rc;
+}
+
+/* As the encoder that is known made it. */
+static int write_as(struct stream *tar, struct destination *dest, struct layer_blob *blob,
+		    struct err *err)
+{
+	struct stream *packed;
+	int rc = deflate_open_as(tar, &blob->maker, 0, &packed, err);
+
+	return rc ? rc : copy_packed(packed, dest, blob, err);
+}
+
 static int write_tar(struct store *store, struct objects *objects,
-		     const struct digest *diffid, int level, struct destination *dest,
+		     const struct digest *diffid,
+		     const struct layer_blob_options *options, struct destination *dest,
 		     struct progress *progress, struct layer_blob *blob, struct err *err)
 {
+	bool again = blob->how == LAYER_BLOB_MADE;
 	struct meter m = {.progress = progress};
-	struct stream *packed = NULL;
 	int rc = meter_open(&m, store, objects, diffid, err);
 
 	if (!rc)
 		rc = bundle_writer_begin(dest->writer, err);
 	if (!rc)
-		rc = deflate_open(&m.base, blob->kind, level, 0, &packed, err);
-	if (!rc)
-		rc = copy(packed, dest, blob, err);
-	stream_close(packed);
+		rc = again ? write_as(&m.base, dest, blob, err)
+			   : pack(&m.base, options, dest, blob, err);
 	if (!rc && !digest_equal(&m.digest, diffid))
 		rc = err_set(err, ERR_CORRUPT, "its tar has another digest");
 	if (!rc && blob->how == LAYER_BLOB_PLAIN)
@@ -144,6 +183,21 @@ static int write_kept(struct objects *objects, const struct digest *diffid,
 }
 
 /* ---- choosing ---- */
+
+int layer_blob_options_parse(const char *compression, int level,
+			     struct layer_blob_options *ret, struct err *err)
+{
+	*ret = (struct layer_blob_options){.given = compression, .level = level};
+	if (compression && strcmp(compression, "gzip") == 0)
+		ret->kind = INFLATE_GZIP;
+	else if (compression && strncmp(compression, "zstd", 4) == 0)
+		ret->kind = INFLATE_ZSTD;
+	ret->chunked = compression && strcmp(compression, "zstd:chunked") == 0;
+	if (level > deflate_level_max(ret->kind))
+		return err_set(err, ERR_USAGE, "--level %d needs --compression with %s",
+			       level, "such a level");
+	return 0;
+}
 
 const char *layer_blob_media_type(enum inflate_kind kind)
 {
@@ -180,12 +234,34 @@ static int kind_it_came_in(struct store *store, const struct digest *diffid,
 	return rc == -ERR_NOTFOUND ? 0 : rc;
 }
 
+/* What comes out is a blob of the layer in any case. */
+static int write_again(struct store *store, struct objects *objects,
+		       const struct digest *diffid, const struct record_encoding *how,
+		       struct destination *dest, struct progress *progress,
+		       struct blob_notes *notes, struct layer_blob *blob, struct err *err)
+{
+	bool same;
+	int rc;
+
+	blob->how = LAYER_BLOB_MADE;
+	blob->maker = how->how;
+	rc = write_tar(store, objects, diffid, NULL, dest, progress, blob, err);
+	if (rc)
+		return rc;
+	same = digest_equal(&blob->digest, &how->blob);
+	if (!same)
+		blob->how = LAYER_BLOB_ANEW;
+	return blob_notes_add(notes, how, same, err);
+}
+
 int layer_blob_write(struct store *store, struct objects *objects,
 		     const struct digest *diffid, const struct descriptor *came,
 		     const struct layer_blob_options *options, struct destination *dest,
-		     struct progress *progress, struct layer_blob *ret, struct err *err)
+		     struct progress *progress, struct blob_notes *notes,
+		     struct layer_blob *ret, struct err *err)
 {
 	struct layer_blob blob = {0};
+	struct record_encoding how;
 	enum inflate_kind kind;
 	uint64_t size;
 	int rc = kind_it_came_in(store, diffid, came, &kind, err);
@@ -195,15 +271,22 @@ int layer_blob_write(struct store *store, struct objects *objects,
 	blob.kind = options->given ? options->kind : kind;
 	if (blob.kind == INFLATE_NONE) {
 		blob.how = LAYER_BLOB_PLAIN;
-		rc = write_tar(store, objects, diffid, 0, dest, progress, &blob, err);
+		rc = write_tar(store, objects, diffid, options, dest, progress, &blob,
+			       err);
 	} else if (blob.kind == kind && !options->level &&
+		   (!options->chunked || came->toc.given) &&
 		   objects_size(objects, &came->digest, &size, NULL) == 0) {
 		blob.how = LAYER_BLOB_KEPT;
+		blob.toc = came->toc;
 		rc = write_kept(objects, diffid, &came->digest, dest, &blob, err);
+	} else if (blob.kind == INFLATE_GZIP && kind == INFLATE_GZIP && !options->level &&
+		   blob_maker_get(store, &came->digest, &how, NULL) == 0) {
+		rc = write_again(store, objects, diffid, &how, dest, progress, notes,
+				 &blob, err);
 	} else {
 		blob.how = LAYER_BLOB_ANEW;
-		rc = write_tar(store, objects, diffid, options->level, dest, progress,
-			       &blob, err);
+		rc = write_tar(store, objects, diffid, options, dest, progress, &blob,
+			       err);
 	}
 	blob.same = digest_equal(&blob.digest, &came->digest);
 	if (!rc)

@@ -14,8 +14,9 @@ struct layer_job {
 	struct descriptor desc;
 	struct digest diffid;
 	size_t number, total; /* "layer 3 of 6" of the image that wants it */
-	bool known;           /* the layer is there: only its blob is to be kept */
-	bool adopt;           /* it is there in an alternate, and to be adopted */
+	bool known; /* the layer is there: only its blob is to be kept or looked at */
+	bool adopt; /* it is there in an alternate, and to be adopted */
+	bool lacks_blob; /* also then the blob has to be read */
 };
 
 struct layer_jobs {
@@ -25,7 +26,7 @@ struct layer_jobs {
 	bool unresolved; /* after the run: some layer has links to lower layers */
 };
 
-/* Adds a layer unless it is in the list. */
+/* Adds a layer unless it is in the list; of one that is known another blob is another job. */
 int layer_jobs_add(struct layer_jobs *jobs, const struct layer_job *job,
 		   struct err *err) MUST_CHECK;
 

@@ -33,8 +33,11 @@ static const struct option_spec main_options[] = {
 	OPTION_END,
 };
 
-static int exit_status(const struct err *err)
+/* COMMAND: NULL if none was named. */
+static int exit_status(const struct err *err, const struct command *command)
 {
+	if (command && command->failure)
+		return command->failure;
 	switch (err->code) {
 	case ERR_USAGE:
 		return EXIT_USAGE;
@@ -117,7 +120,7 @@ int main(int argc, char **argv)
 		rc = run(argc, argv, &verb, &status, &err);
 	if (rc) {
 		report(&err, verb);
-		status = exit_status(&err);
+		status = exit_status(&err, commands_find(verb));
 	}
 	if (output_finish(&err) && !rc) {
 		report(&err, verb);

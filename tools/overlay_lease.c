@@ -170,6 +170,18 @@ static int each_directory(const char *store, directory_fn *each, void *arg,
 	return rc;
 }
 
+/* Its process has ended. */
+static bool is_ownerless(const char *directory)
+{
+	auto_free char *path = NULL;
+	auto_fd int fd = -1;
+
+	if (asprintf(&path, "%s/lock", directory) < 0)
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && io_lock(fd, true, false, path, NULL) == 0;
+}
+
 static int sweep_one(void *arg, const char *directory, const char *boot, struct err *err)
 {
 	struct overlay_lease lease = {0};
@@ -180,7 +192,8 @@ static int sweep_one(void *arg, const char *directory, const char *boot, struct 
 	rc = read_lease(directory, boot, &lease, &known, err);
 	if (rc)
 		return rc;
-	if (known ? !lease.same_boot : is_abandoned(directory)) {
+	if (known ? !lease.same_boot || is_ownerless(directory)
+		  : is_abandoned(directory)) {
 		snprintf(lease.directory, sizeof(lease.directory), "%s", directory);
 		overlay_lease_remove(&lease);
 	}
@@ -212,6 +225,30 @@ int overlay_lease_new(const char *store, struct overlay_lease *lease, struct err
 	return rc;
 }
 
+int overlay_lease_new_locked(const char *store, struct overlay_lease *lease,
+			     int *ret_lock, struct err *err)
+{
+	auto_fd int dirfd = -1, lock = -1;
+	int rc = overlay_lease_new(store, lease, err);
+
+	if (rc)
+		return rc;
+	rc = io_open(AT_FDCWD, lease->directory, O_RDONLY | O_DIRECTORY, 0, &dirfd, err);
+	/* Locked before it has its name: nobody sees it otherwise. */
+	if (!rc)
+		rc = io_open(dirfd, "lock.new", O_RDONLY | O_CREAT, 0600, &lock, err);
+	if (!rc)
+		rc = io_lock(lock, true, true, lease->directory, err);
+	if (!rc)
+		rc = io_rename(dirfd, "lock.new", "lock", err);
+	if (rc) {
+		overlay_lease_remove(lease);
+		return rc;
+	}
+	*ret_lock = steal_fd(&lock);
+	return 0;
+}
+
 struct each {
 	overlay_lease_fn *each;
 	void *arg;
@@ -225,7 +262,7 @@ static int give(void *arg, const char *directory, const char *boot, struct err *
 	int rc;
 
 	rc = read_lease(directory, boot, &lease, &known, err);
-	if (rc || !known)
+	if (rc || !known || is_ownerless(directory))
 		return rc;
 	snprintf(lease.directory, sizeof(lease.directory), "%s", directory);
 	return e->each(e->arg, &lease, err);

@@ -5,8 +5,11 @@
  *	<store>/overlays/<random>/upper   its upperdir and workdir, unless the user has his own
  *	<store>/overlays/<random>/work
  *
+ *	<store>/overlays/<random>/lock    of one that lives no longer than its process
+ *
  * The lease says that a chain is in use although the daemon never hears of it: a tree that
- * the kernel has mounted asks nobody. It ends with the boot it was made in.
+ * the kernel has mounted asks nobody. It ends with the boot it was made in, or with the
+ * process that holds its lock.
  */
 #ifndef TOOLS_OVERLAY_LEASE_H
 #define TOOLS_OVERLAY_LEASE_H
@@ -28,6 +31,11 @@ struct overlay_lease {
  * target, directory is filled in. Leases of former boots are swept away. */
 int overlay_lease_new(const char *store, struct overlay_lease *lease,
 		      struct err *err) MUST_CHECK;
+
+/* The same for an overlay in a mount namespace of this process's own: once it has ended and
+ * *RET_LOCK with it, the directory is nobody's. The caller closes that. */
+int overlay_lease_new_locked(const char *store, struct overlay_lease *lease,
+			     int *ret_lock, struct err *err) MUST_CHECK;
 
 /* Writes the lease again, now with its mount. */
 int overlay_lease_write(const struct overlay_lease *lease, struct err *err) MUST_CHECK;

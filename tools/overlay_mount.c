@@ -148,6 +148,30 @@ static int mount_kernel(const struct overlay_request *r, int *ret, struct err *e
 	return rc;
 }
 
+/* ---- the upper directory ---- */
+
+int overlay_root_attributes(const struct overlay_request *r, struct err *err)
+{
+	char path[PATH_MAX], hex[DIGEST_HEX_SIZE];
+	struct timespec times[2];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/chains/sha256/%s", r->mountpoint,
+		     digest_hex(&r->chainid, hex)) >= (int)sizeof(path))
+		return err_set(err, ERR_INVALID, "path of mount '%s' is too long",
+			       r->mountpoint);
+	if (stat(path, &st) != 0)
+		return err_sys(err, errno, "cannot look at '%s'", path);
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	if (lchown(r->upper, st.st_uid, st.st_gid) != 0 ||
+	    chmod(r->upper, st.st_mode & 07777) != 0 ||
+	    utimensat(AT_FDCWD, r->upper, times, 0) != 0)
+		return err_sys(err, errno, "cannot set owner, mode and time of '%s'",
+			       r->upper);
+	return 0;
+}
+
 /* ---- the choice ---- */
 
 /* Whether the other way may do better: not where the store itself is at fault. */

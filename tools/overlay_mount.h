@@ -36,6 +36,10 @@ struct overlay_request {
 int overlay_mount(const struct overlay_request *r, enum overlay_way *ret_way,
 		  int *ret_mount, struct err *why, struct err *err) MUST_CHECK;
 
+/* overlayfs shows the upper directory's own owner, mode and time as those of the root: gives an
+ * empty one those of the chain's. */
+int overlay_root_attributes(const struct overlay_request *r, struct err *err) MUST_CHECK;
+
 /* Mounts of ours have a source of "layercache:" and the store's path (if that is not too
  * long for the kernel). */
 #define OVERLAY_SOURCE "layercache:"

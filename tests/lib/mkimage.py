@@ -3,8 +3,10 @@
 """Makes OCI image layouts for the tests: good ones and hostile ones.
 
 usage: mkimage.py layered DIR [TAG]     three layers with every kind of entry
+       mkimage.py members DIR [TAG]     the same, each layer in two gzip members
        mkimage.py big DIR [TAG] [SEED]  many files, several layers (kill and load tests)
        mkimage.py small DIR [TAG]       two layers, a bit of everything, little to store
+       mkimage.py blob DIR TAG TAR BLOB one layer: this tar, compressed as BLOB has it
        mkimage.py hostile DIR           DIR/<case>/ layouts; DIR/cases: "<case> <pattern>"
 Deterministic: the same command gives the same bytes.
 """
@@ -421,6 +423,16 @@ def main():
         return hostile(out)
     lay = Layout(out)
     tag = sys.argv[3] if len(sys.argv) > 3 else "v1"
+    if what == "blob":
+        tar, blob = (open(x, "rb").read() for x in sys.argv[4:6])
+        lay.image([tar], tag, blobs=[blob])
+        return lay.finish()
+    if what == "members":
+        tars = layered()
+        halves = [(t[:len(t) // 2], t[len(t) // 2:]) for t in tars]
+        lay.image(tars, tag, blobs=[b"".join(gzip.compress(h, 1, mtime=0) for h in pair)
+                                    for pair in halves])
+        return lay.finish()
     makers = {"layered": layered, "small": small,
               "big": lambda: big(sys.argv[4] if len(sys.argv) > 4 else "0")}
     lay.image(makers[what](), tag)

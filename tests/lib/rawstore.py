@@ -23,6 +23,7 @@ Blob = namedtuple("Blob", "diffid size compression")
 Image = namedtuple("Image", "config chain platform")
 Ref = namedtuple("Ref", "index created targets")
 Key = namedtuple("Key", "chain manifest parent scope created")
+Encoding = namedtuple("Encoding", "state maker level variant header")
 Artifact = namedtuple("Artifact", "needs subject created")
 Tree = namedtuple("Tree", "kind id version sha256 stale")
 
@@ -141,7 +142,8 @@ class State:
     def __init__(self):
         self.contents = []  # in order: ranges of packs (PACK), digests (DROP)
         self.layers, self.chains, self.blobs, self.images = {}, {}, {}, {}
-        self.names, self.trees, self.keys, self.artifacts = {}, {}, {}, {}
+        self.names, self.trees, self.keys = {}, {}, {}
+        self.encodings, self.artifacts = {}, {}
         self.generation = 0
         self.next_number = 1
 
@@ -232,6 +234,8 @@ class State:
                 self.trees.pop(thing.number, None)
         elif kind:
             (self.blobs, self.images, self.artifacts)[kind - 3].pop(digest, None)
+            if kind == 3:
+                self.encodings.pop(digest, None)
 
     def artifact(self, c):
         manifest = c.digest()
@@ -242,11 +246,19 @@ class State:
         need(number, "there is no pack 0")
         self.contents = [x for x in self.contents if isinstance(x, bytes) or x[0] != number]
 
+    def encoding(self, c):
+        blob = c.digest()
+        state, maker, level, variant, length = c.take("IIIII")
+        need(1 <= state <= 3 and length <= 512, "an ENCODING item is out of bounds")
+        header = c.bytes(length)
+        if blob not in self.encodings or self.encodings[blob].state <= state:
+            self.encodings[blob] = Encoding(state, maker, level, variant, header)
+
     def ranges(self):
         return [x for x in self.contents if isinstance(x, tuple)]
 
     ITEMS = {1: pack, 2: layer, 3: chain, 4: blob, 5: image, 6: ref, 7: unref, 8: tree, 9: drop,
-             10: key, 11: unkey, 12: gone, 13: pack_gone, 16: artifact}
+             10: key, 11: unkey, 12: gone, 13: pack_gone, 14: encoding, 16: artifact}
 
     def record(self, items):
         c = Cursor(items)

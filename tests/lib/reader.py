@@ -37,6 +37,8 @@ def cmd_list(store):
         print("chain %s %s %s" % (text(d), text(c.parent), text(c.diffid)))
     for d, b in sorted(s.blobs.items()):
         print("blob %s %s %d %d" % (text(d), text(b.diffid), b.size, b.compression))
+    for d, e in sorted(s.encodings.items()):
+        print("encoding %s %d %d %d %d %s" % (text(d), e.state, e.maker, e.level, e.variant, e.header.hex()))
     for d, i in sorted(s.images.items()):
         print("image %s %s %s %s" % (text(d), text(i.config), text(i.chain), i.platform or "-"))
     for name, r in sorted(s.names.items(), key=lambda x: os.fsencode(x[0])):

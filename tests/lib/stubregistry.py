@@ -160,7 +160,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if len(parts) == 1:
             return self.token(parts[0], query)
         if parts[0] == "far":
-            return self.answer(200, blobs[parts[1]])
+            return self.blob("far", parts[1], blobs[parts[1]])
         if len(parts) < 5 or parts[0] != "v2":
             return self.error(404)
         behaviour, kind, what = parts[1], parts[3], parts[4]
@@ -220,8 +220,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(200, data, Docker_Content_Digest=digest_of(data), **headers)
 
     def blob(self, behaviour, what, data):
-        start = int((self.headers.get("Range") or "bytes=0-").split("=")[1].split("-")[0])
+        start, _, end = (self.headers.get("Range") or "bytes=0-").split("=")[1].partition("-")
+        start = int(start)
         size = len(data)
+        end = min(int(end) + 1, size) if end else size
         half = size // 2
         if behaviour == "away":
             return self.answer(307, Location="http://127.0.0.1:%d/far/%s" % (ports[1], what))
@@ -260,8 +262,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if start and behaviour != "norange":
             first = start + 1 if behaviour == "wrongrange" else start
             total = size + 1 if behaviour == "changed" else size
-            return self.answer(206, data[start:], Content_Range="bytes %d-%d/%d"
-                               % (first, size - 1, total))
+            part = bytearray(data[start:end])
+            # Behind the table of contents of a zstd:chunked layer is a footer of 72 bytes.
+            if behaviour == ("badtable" if end == size - 72 else "badchunk"):
+                part[len(part) // 2] ^= 1
+            return self.answer(206, bytes(part), Content_Range="bytes %d-%d/%d"
+                               % (first, end - 1, total))
         return self.answer(200, data)
 
     # ---- uploads ----

@@ -6,7 +6,7 @@
 
 man=$here/tools/man/layercache.1.scd
 mapfile -t verbs < <(lc --complete -- '')
-is 'completion knows the commands' "$(printf '%s\n' "${verbs[@]}" | grep -cxE 'init|import|export|snapshot|list|show|path|diff|tag|remove|mount|unmount|overlay|verify|repair|stats|serve|help|version|pull|push|login|logout|key|lookup|cache|gc|publish')" 28
+is 'completion knows the commands' "$(printf '%s\n' "${verbs[@]}" | grep -cxE 'init|import|export|snapshot|list|show|path|diff|tag|remove|mount|unmount|overlay|verify|repair|stats|serve|help|version|pull|push|login|logout|key|lookup|run|cache|gc|publish|checkout')" 30
 
 # To stdout only, starting with the usage, at most 100 columns wide.
 is_help() { # first words, command...
@@ -44,13 +44,15 @@ same_options() {
     [ "$(own_options "$1" | while read -r o; do
         grep -qE -- "^ .*$o\b" "$T/by-help" || echo "$o"; done)" = '' ]
 }
-# Wrong use: exactly one line on stderr, nothing on stdout, status 2.
+# Wrong use: exactly one line on stderr, nothing on stdout, status 2 (125 where the others are
+# those of a command that was run).
 wrong_use() {
-    local r
+    local r want=2
+    [ "${1:-}" = run ] && want=125
     lc "$@" >"$T/o" 2>"$T/e"
     r=$?
     cat "$T/e"
-    [ "$r" = 2 ] && [ ! -s "$T/o" ] && [ "$(wc -l <"$T/e")" = 1 ] && grep -q '^layercache: ' "$T/e"
+    [ "$r" = "$want" ] && [ ! -s "$T/o" ] && [ "$(wc -l <"$T/e")" = 1 ] && grep -q '^layercache: ' "$T/e"
 }
 for v in "${verbs[@]}"; do
     ok "$v: help and --help are the same, fit to read" same_help "$v"
@@ -58,8 +60,8 @@ for v in "${verbs[@]}"; do
     ok "$v: the man page has its options" same_options "$v"
     ok "$v: an unknown option is wrong use" wrong_use "$v" --no-such-option
     ok "$v: so are too many arguments or none of those needed" sh -c "
-        case $v in remove | lookup) set -- $v ;; key) set -- $v --explain a ;; *) set -- $v a b c d ;; esac
-        '$BIN/layercache' \"\$@\"; [ \$? = 2 ]"
+        case $v in remove | lookup) set -- $v ;; key) set -- $v --explain a ;; run) set -- $v --network a ;; *) set -- $v a b c d ;; esac
+        '$BIN/layercache' \"\$@\"; r=\$?; [ \$r = 2 ] || [ $v:\$r = run:125 ]"
     case $v in
     help) ;;
     *) ok "$v: completion offers its options" sh -c \

@@ -11,7 +11,7 @@ packs() { du -sb --apparent-size "$T/store/packs" | cut -f1; }
 python3 "$lib/mkimage.py" layered "$T/img" v1
 manifest=$(jq -r '.manifests[0].digest' "$T/img/index.json")
 ok 'import without keeping' lc import "oci:$T/img:v1" app:v1
-ok 'export' lc export app:v1 "oci:$T/anew:v1"
+ok 'export anew' lc export app:v1 "oci:$T/anew:v1" --compression gzip --level 2
 [ "$(cut -d' ' -f3 "$T/out")" != "$manifest" ]
 tap_report $? 'makes a new manifest'
 is 'and says so of each layer' "$(grep -c 'compressed anew, it came as' "$T/err")" 3

@@ -41,6 +41,7 @@ for t in v1 b1; do
     ok "$t: byte for byte" cmp "$T/a.tar" "$T/b.tar"
 done
 ok 'the whole image goes out again' at b export v1 "oci:$T/out-b:v1"
+is 'its layers as they came, which the publisher knows to make' "$(grep -c 'identical, made again' "$T/err")" 3
 at a export v1 "oci:$T/out-a:v1"
 is 'with the same config' "$(jq -r .config.digest "$T"/out-b/blobs/sha256/"$(jq -r '.manifests[0].digest[7:]' "$T/out-b/index.json")")" \
     "$(jq -r .config.digest "$T"/out-a/blobs/sha256/"$(jq -r '.manifests[0].digest[7:]' "$T/out-a/index.json")")"

@@ -18,7 +18,7 @@ lc remove localhost/img:v1 >/dev/null
 reader list >"$T/list" 2>"$T/err"
 tap_report $? 'the reader lists the store'
 is 'everything that there is' "$(cut -d' ' -f1 "$T/list" | sort -u | paste -sd' ')" \
-    'blob chain generation image layer name pack tree'
+    'blob chain encoding generation image layer name pack tree'
 is 'the same names' "$(only name)" "$(lc list)"
 is 'the same layers' "$(only layer)" "$(lc list layers)"
 is 'the same chains' "$(only chain)" "$(lc list chains)"

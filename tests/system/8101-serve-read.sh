@@ -6,7 +6,7 @@ serve_alone "$0"
 . "$(dirname "$0")/../lib/tap.sh"
 need python3 jq skopeo
 
-python3 "$lib/mkimage.py" layered "$T/img" v1
+python3 "$lib/mkimage.py" members "$T/img" v1 # blobs that cannot be made again
 python3 "$lib/mkimage.py" big "$T/img" big
 fails 3 'no store, nothing to serve' lc serve 127.0.0.1:0
 fails_saying 2 'no authentication' 'not for others unless asked' lc serve 0.0.0.0:0

@@ -104,9 +104,9 @@ static void a_config_goes_on_in_the_one_above(void **state)
 
 	(void)state;
 	buf_init(&b, 1 << 20);
-	assert_int_equal(
-		config_derive(parent, strlen(parent), diffids, 2, 60, "RUN x", &b, NULL),
-		0);
+	assert_int_equal(config_derive(parent, strlen(parent), diffids, 2, 60, "RUN x",
+				       NULL, &b, NULL),
+			 0);
 	assert_int_equal(config_parse(b.data, b.len, 2, &c, NULL), 0);
 	assert_true(digest_equal(&c.diffids[0], &diffids[0]));
 	assert_true(digest_equal(&c.diffids[1], &diffids[1]));
@@ -125,11 +125,48 @@ static void a_config_goes_on_in_the_one_above(void **state)
 		       "x\"}]"));
 	assert_null(strstr((const char *)b.data, "container"));
 	buf_release(&b);
-	assert_int_equal(config_derive("[]", 2, diffids, 2, 0, NULL, &b, NULL),
+	assert_int_equal(config_derive("[]", 2, diffids, 2, 0, NULL, NULL, &b, NULL),
 			 -ERR_INVALID);
-	assert_int_equal(
-		config_derive(parent, strlen(parent), diffids, 2, 0, "\xff", &b, NULL),
-		-ERR_INVALID);
+	assert_int_equal(config_derive(parent, strlen(parent), diffids, 2, 0, "\xff",
+				       NULL, &b, NULL),
+			 -ERR_INVALID);
+	buf_release(&b);
+}
+
+static void a_step_changes_the_config(void **state)
+{
+	static const char parent[] =
+		"{\"os\":\"linux\",\"architecture\":\"amd64\","
+		"\"config\":{\"Env\":[\"A=b\",\"AB=c\"],\"User\":\"u\",\"Cmd\":[\"sh\"]},"
+		"\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}";
+	static const char *const env[] = {"A=new", "C=d"};
+	static const char *const bad[] = {"A=\xff"};
+	const struct digest diffids[1] = {{{1}}};
+	struct config_change change = {
+		.env = env, .env_count = 2, .workdir = "/w", .no_layer = true};
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	assert_int_equal(config_derive(parent, strlen(parent), diffids, 1, 60, "ENV",
+				       &change, &b, NULL),
+			 0);
+	assert_int_equal(buf_append_u8(&b, 0, NULL), 0);
+	assert_non_null(strstr((const char *)b.data,
+			       "\"config\":{\"Cmd\":[\"sh\"],"
+			       "\"Env\":[\"A=new\",\"AB=c\",\"C=d\"],"
+			       "\"User\":\"u\",\"WorkingDir\":\"/w\"}"));
+	/* The layer is the parent's; the step made none. */
+	assert_non_null(strstr((const char *)b.data,
+			       "\"history\":[{\"comment\":\"not recorded\"},"
+			       "{\"created\":\"1970-01-01T00:01:00Z\",\"created_by\":"
+			       "\"ENV\",\"empty_layer\":true}]"));
+	buf_clear(&b);
+	change.env = bad;
+	change.env_count = 1;
+	assert_int_equal(config_derive(parent, strlen(parent), diffids, 1, 60, "ENV",
+				       &change, &b, NULL),
+			 -ERR_INVALID);
 	buf_release(&b);
 }
 
@@ -137,6 +174,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_config_goes_on_in_the_one_above),
+		cmocka_unit_test(a_step_changes_the_config),
 		cmocka_unit_test(a_config_has_diffids_and_a_platform),
 		cmocka_unit_test(an_image_may_have_no_layers),
 		cmocka_unit_test(what_does_not_fit_the_manifest_is_refused),

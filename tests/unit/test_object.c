@@ -148,7 +148,7 @@ static void absent_content_is_not_found(void **state)
 	assert_int_equal(objects_size(o, &d, &size, &err), -ERR_NOTFOUND);
 	assert_int_equal(objects_read(o, &d, 0, &byte, 1, &n, &err), -ERR_NOTFOUND);
 	assert_int_equal(objects_read(o, &d, 0, &byte, 1, &n, NULL), -ERR_NOTFOUND);
-	objects_readahead(o, &d);
+	assert_true(objects_readahead(o, &d, 0));
 	objects_stats(o, &stats);
 	assert_int_equal(stats.errors, 0);
 }
@@ -195,8 +195,7 @@ static void readahead_brings_the_frame_into_the_cache(void **state)
 	struct objects_stats stats;
 
 	assert_false(objects_is_decoded(o, &f->small));
-	assert_true(objects_readahead_idle(o));
-	objects_readahead(o, &f->small);
+	assert_true(objects_readahead(o, &f->small, 0));
 	do {
 		sched_yield();
 		objects_stats(o, &stats);
@@ -300,7 +299,7 @@ static void *read_all_over(void *arg)
 		expect_range(r->objects, &f->large, f->large_data, LARGE, off, 100000);
 		expect_range(r->objects, &f->small, f->small_data, SMALL, off % SMALL,
 			     5000);
-		objects_readahead(r->objects, i % 2 ? &f->small : &f->large);
+		(void)!objects_readahead(r->objects, i % 2 ? &f->small : &f->large, off);
 	}
 	return NULL;
 }

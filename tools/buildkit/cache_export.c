@@ -25,6 +25,7 @@ struct exporting {
 	struct progress *progress;
 	struct digest_map written;
 	bool same; /* every blob is the one that the documents name */
+	struct blob_notes notes;
 };
 
 static void exporting_release(struct exporting *e)
@@ -32,6 +33,7 @@ static void exporting_release(struct exporting *e)
 	progress_end(e->progress);
 	destination_release(&e->dest);
 	digest_map_release(&e->written);
+	blob_notes_release(&e->notes);
 }
 
 #define auto_exporting __attribute__((cleanup(exporting_release)))
@@ -90,7 +92,7 @@ static int write_layer(struct exporting *e, struct cache_layer *layer, struct er
 		if (!rc && !there)
 			rc = layer_blob_write(e->store, e->objects, &layer->diffid,
 					      &layer->desc, &e->options->blobs, &e->dest,
-					      e->progress, &blob, err);
+					      e->progress, &e->notes, &blob, err);
 		if (!rc)
 			rc = digest_map_add(&e->written, &layer->desc.digest, &entry,
 					    err);
@@ -248,6 +250,8 @@ static int write_all(struct exporting *e, struct cache_exported *ret, struct err
 	ret->results = count_results(e->cache);
 	ret->dropped = before - ret->results;
 	ret->same = e->same;
+	ret->notes = e->notes;
+	e->notes = (struct blob_notes){0};
 	return 0;
 }
 

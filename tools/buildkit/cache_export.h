@@ -22,6 +22,8 @@ struct cache_exported {
 	uint32_t records, results, layers;
 	uint32_t dropped; /* results whose layers are not in the store */
 	bool same;        /* the documents are those that were imported */
+	struct blob_notes
+		notes; /* for blob_notes_keep, once the store is closed; the caller's */
 };
 
 /* Empties C. */

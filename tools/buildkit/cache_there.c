@@ -56,7 +56,7 @@ int cache_there_find(struct store *store, struct destination *dest,
 	for (size_t i = 0; i < f.count && !rc && !*ret_found; i++) {
 		const struct record_blob *b = &f.items[i];
 
-		rc = remote_blob_head(dest->remote, &b->blob, err);
+		rc = remote_blob_head(dest->remote, &b->blob, NULL, err);
 		*ret_found = rc == 0;
 		rc = rc == -ERR_NOTFOUND ? 0 : rc;
 		*ret = (struct layer_blob){

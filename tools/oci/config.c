@@ -172,9 +172,72 @@ static int add_history(json_t *json, size_t layers, json_t *step, struct err *er
 	return failed ? err_nomem(err) : 0;
 }
 
+/* "NAME" of "NAME=VALUE" is that of TEXT, too. */
+static bool same_variable(const char *assignment, const char *text)
+{
+	size_t len = strcspn(assignment, "=");
+
+	return text && strncmp(assignment, text, len) == 0 && text[len] == '=';
+}
+
+static int set_variable(json_t *list, const char *assignment, struct err *err)
+{
+	json_t *text = json_string(assignment), *item;
+	size_t i;
+	int failed;
+
+	if (!text)
+		return err_set(err, ERR_INVALID, "the variable '%s' is not UTF-8",
+			       assignment);
+	json_array_foreach(list, i, item)
+	{
+		if (same_variable(assignment, json_string_value(item))) {
+			failed = json_array_set_new(list, i, text);
+			return failed ? err_nomem(err) : 0;
+		}
+	}
+	failed = json_array_append_new(list, text);
+	return failed ? err_nomem(err) : 0;
+}
+
+static int set_text(json_t *config, const char *key, const char *text, struct err *err)
+{
+	if (!text || json_object_set_new(config, key, json_string(text)) == 0)
+		return 0;
+	return err_set(err, ERR_INVALID, "'%s' is not UTF-8", text);
+}
+
+/* The member KEY, made as VALUE if it is not there as such; the reference to that is taken. */
+static json_t *member(json_t *json, const char *key, json_t *value)
+{
+	json_t *there = json_object_get(json, key);
+
+	if (there && json_typeof(there) == json_typeof(value)) {
+		json_decref(value);
+		return there;
+	}
+	return json_object_set_new(json, key, value) ? NULL : value;
+}
+
+static int apply_change(json_t *json, const struct config_change *change, struct err *err)
+{
+	json_t *config = member(json, "config", json_object()), *env;
+	int rc = config ? 0 : err_nomem(err);
+
+	if (!rc && change->env_count) {
+		env = member(config, "Env", json_array());
+		rc = env ? 0 : err_nomem(err);
+		for (size_t i = 0; i < change->env_count && !rc; i++)
+			rc = set_variable(env, change->env[i], err);
+	}
+	if (!rc)
+		rc = set_text(config, "WorkingDir", change->workdir, err);
+	return rc ? rc : set_text(config, "User", change->user, err);
+}
+
 int config_derive(const void *parent, size_t len, const struct digest *diffids,
-		  size_t count, int64_t created, const char *created_by, struct buf *ret,
-		  struct err *err)
+		  size_t count, int64_t created, const char *created_by,
+		  const struct config_change *change, struct buf *ret, struct err *err)
 {
 	static const char *const stale[] = {"id",
 					    "parent",
@@ -183,6 +246,7 @@ int config_derive(const void *parent, size_t len, const struct digest *diffids,
 					    "container_config",
 					    "moby.buildkit.cache.v0",
 					    "moby.buildkit.buildinfo.v1"};
+	bool no_layer = change && change->no_layer;
 	auto_document json_t *json = NULL;
 	char when[40];
 	json_t *step;
@@ -200,7 +264,15 @@ int config_derive(const void *parent, size_t len, const struct digest *diffids,
 			 created_by ? created_by : "");
 	if (!step)
 		return err_set(err, ERR_INVALID, "text of the history is not UTF-8");
-	rc = add_history(json, count - 1, step, err);
+	if (no_layer && json_object_set_new(step, "empty_layer", json_true()))
+		rc = err_nomem(err);
+	if (!rc && change)
+		rc = apply_change(json, change, err);
+	if (rc) {
+		json_decref(step);
+		return rc;
+	}
+	rc = add_history(json, no_layer ? count : count - 1, step, err);
 	if (!rc)
 		rc = set_diffids(json, diffids, count, err);
 	if (!rc && json_object_set_new(json, "created", json_string(when)))

@@ -28,11 +28,20 @@ int config_make(const struct platform *platform, const struct digest *diffid,
 		int64_t created, const char *created_by, struct buf *ret,
 		struct err *err) MUST_CHECK;
 
+/* What a build step says of the image it makes. */
+struct config_change {
+	const char *const *env; /* NAME=VALUE: replaces NAME's value, or comes last */
+	size_t env_count;
+	const char *workdir, *user; /* NULL: as before */
+	bool no_layer;              /* the step made none */
+};
+
 /* Appends the config of an image that lies on another, whose config is PARENT: the same but
- * for CREATED, a step in the history, and DIFFIDS (all of them, bottom first; the last is the
- * new layer's), without what only told how the parent was made. */
+ * for CREATED, a step in the history, what CHANGE (may be NULL) says, and DIFFIDS (all of them,
+ * bottom first; the last is the new layer's), without what only told how the parent was made. */
 int config_derive(const void *parent, size_t len, const struct digest *diffids,
-		  size_t count, int64_t created, const char *created_by, struct buf *ret,
+		  size_t count, int64_t created, const char *created_by,
+		  const struct config_change *change, struct buf *ret,
 		  struct err *err) MUST_CHECK;
 
 #define auto_config __attribute__((cleanup(config_release)))

@@ -2,6 +2,7 @@
  * Descriptors: how documents of images name other documents and blobs. */
 #include "tools/oci/descriptor.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define OCI    "application/vnd.oci.image."
@@ -43,6 +44,48 @@ enum descriptor_kind descriptor_kind(const char *media_type)
 	return DESCRIPTOR_UNKNOWN;
 }
 
+/* "12:34:56" and, of a table, ":1". False: it is something else. */
+static bool parse_position(const char *text, size_t count, uint64_t *ret)
+{
+	for (size_t i = 0; i < count; i++) {
+		char *end;
+
+		if (*text < '0' || *text > '9')
+			return false;
+		errno = 0;
+		ret[i] = strtoull(text, &end, 10);
+		if (errno || *end != (i + 1 < count ? ':' : '\0'))
+			return false;
+		text = end + 1;
+	}
+	return true;
+}
+
+/* Of help only: what cannot be understood counts as not there. */
+static void parse_toc(const json_t *notes, struct descriptor_toc *ret)
+{
+	const char *sum =
+		json_string_value(json_object_get(notes, DESCRIPTOR_NOTE_CHECKSUM));
+	const char *table =
+		json_string_value(json_object_get(notes, DESCRIPTOR_NOTE_POSITION));
+	const char *split =
+		json_string_value(json_object_get(notes, DESCRIPTOR_NOTE_TARSPLIT));
+	struct descriptor_toc toc = {.given = true};
+	uint64_t a[4], b[3];
+
+	if (!sum || !table || !split ||
+	    digest_parse(sum, strlen(sum), &toc.digest, NULL) ||
+	    !parse_position(table, 4, a) || a[3] != 1 || !parse_position(split, 3, b))
+		return;
+	toc.at = a[0];
+	toc.len = a[1];
+	toc.size = a[2];
+	toc.split_at = b[0];
+	toc.split_len = b[1];
+	toc.split_size = b[2];
+	*ret = toc;
+}
+
 static int parse_annotations(const json_t *object, struct descriptor *ret,
 			     struct err *err)
 {
@@ -52,6 +95,7 @@ static int parse_annotations(const json_t *object, struct descriptor *ret,
 
 	if (rc || !notes)
 		return rc;
+	parse_toc(notes, &ret->toc);
 	rc = document_text(notes, "org.opencontainers.image.ref.name", &ret->tag, err);
 	if (!rc)
 		rc = document_text(notes, "io.containerd.image.name", &ret->image_name,

@@ -26,6 +26,19 @@ enum descriptor_kind {
 #define DESCRIPTOR_OCI_CONFIG   "application/vnd.oci.image.config.v1+json"
 #define DESCRIPTOR_OCI_LAYER    "application/vnd.oci.image.layer.v1.tar"
 
+/* Where a zstd:chunked layer has its table of contents: annotations of its descriptor. Offsets
+ * and lengths are of compressed bytes in the blob, sizes of what they decompress to. */
+struct descriptor_toc {
+	bool given;
+	struct digest digest; /* of the compressed table */
+	uint64_t at, len, size;
+	uint64_t split_at, split_len, split_size; /* tar-split */
+};
+
+#define DESCRIPTOR_NOTE_CHECKSUM "io.github.containers.zstd-chunked.manifest-checksum"
+#define DESCRIPTOR_NOTE_POSITION "io.github.containers.zstd-chunked.manifest-position"
+#define DESCRIPTOR_NOTE_TARSPLIT "io.github.containers.zstd-chunked.tarsplit-position"
+
 /* Texts are borrowed from the document that the descriptor was read from, or NULL. */
 struct descriptor {
 	enum descriptor_kind kind;
@@ -37,6 +50,7 @@ struct descriptor {
 	char url[128];          /* the first of `urls`, cut; "" if there is none */
 	const char *tag;        /* annotation org.opencontainers.image.ref.name */
 	const char *image_name; /* annotation io.containerd.image.name */
+	struct descriptor_toc toc;
 };
 
 enum descriptor_kind descriptor_kind(const char *media_type);

@@ -193,7 +193,7 @@ static int push_blob(struct destination *d, const struct digest *digest, const v
 		     size_t len, struct err *err)
 {
 	char name[DESTINATION_NAME_SIZE];
-	int rc = remote_blob_head(d->remote, digest, err);
+	int rc = remote_blob_head(d->remote, digest, NULL, err);
 
 	destination_layer_name(d, digest, digest, name);
 	for (unsigned i = 0; rc == -ERR_NOTFOUND || rc == -ERR_FAILED || rc == -ERR_AGAIN;

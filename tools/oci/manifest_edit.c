@@ -77,9 +77,35 @@ static void drop_notes(json_t *layer)
 		json_object_del(layer, "annotations");
 }
 
+static int add_toc(json_t *layer, const struct descriptor_toc *t)
+{
+	json_t *notes = json_object_get(layer, "annotations");
+	char digest[DIGEST_TEXT_SIZE];
+
+	if (!t->given)
+		return 0;
+	if (!notes) {
+		notes = json_object();
+		if (json_object_set_new(layer, "annotations", notes))
+			return -1;
+	}
+	digest_format(&t->digest, digest);
+	return json_object_set_new(notes, DESCRIPTOR_NOTE_CHECKSUM,
+				   json_string(digest)) ||
+	       json_object_set_new(notes, DESCRIPTOR_NOTE_POSITION,
+				   json_sprintf("%ju:%ju:%ju:1", (uintmax_t)t->at,
+						(uintmax_t)t->len, (uintmax_t)t->size)) ||
+	       json_object_set_new(notes, DESCRIPTOR_NOTE_TARSPLIT,
+				   json_sprintf("%ju:%ju:%ju", (uintmax_t)t->split_at,
+						(uintmax_t)t->split_len,
+						(uintmax_t)t->split_size));
+}
+
 static int edit_layer(json_t *layer, const struct descriptor *d)
 {
 	drop_notes(layer);
+	if (add_toc(layer, &d->toc))
+		return -1;
 	json_object_del(layer, "urls");
 	json_object_del(layer, "data");
 	return json_object_set_new(layer, "mediaType", json_string(d->media_type)) ||

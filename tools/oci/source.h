@@ -20,6 +20,10 @@ struct source;
 
 #define SOURCE_DOCUMENTS_MAX (64u << 20) /* bytes of all that are read */
 
+/* Opens the bytes FROM .. UNTIL of a layer. Thread-safe. ERR_FAILED: parts cannot be had. */
+typedef int source_range_fn(struct source *s, const struct descriptor *d, uint64_t from,
+			    uint64_t until, struct stream **ret, struct err *err);
+
 struct source_ops {
 	/* Opens content by its digest. ERR_NOTFOUND if the source does not have it, which may
 	 * also show only when it is read. */
@@ -47,8 +51,9 @@ struct source {
 	char *stem; /* of the file's or directory's name */
 	struct source_root *roots;
 	size_t root_count;
-	bool chosen; /* the user named one root */
-	bool far;    /* what was read is worth a commit of its own */
+	bool chosen;                 /* the user named one root */
+	bool far;                    /* what was read is worth a commit of its own */
+	source_range_fn *open_range; /* NULL: to read a layer whole costs no more */
 	struct source_document *documents;
 	size_t document_count;
 	uint64_t read_bytes; /* of documents, so far */

@@ -14,6 +14,16 @@
 #define WAIT_FIRST_MS 200
 #define RETRY_AFTER_S 120 /* a server that wants more is given up */
 #define RENEWALS_MAX  2   /* of one request */
+#define HASTY_TRIES   2
+#define HASTY_AFTER_S 2
+
+static _Thread_local struct remote_refusal last = {0, -1};
+
+void remote_last_refusal(struct remote_refusal *ret)
+{
+	*ret = last;
+	last = (struct remote_refusal){0, -1};
+}
 
 /* ---- opening ---- */
 
@@ -211,14 +221,17 @@ static int64_t retry_after(const struct transfer *t)
 }
 
 /* Whether there is to be another attempt; waits for it. */
-static bool wait_as_told(const struct transfer *t, unsigned attempt)
+static bool wait_as_told(const struct remote *r, const struct transfer *t,
+			 unsigned attempt)
 {
 	int64_t seconds = retry_after(t);
+	bool hasty = r->options.hasty;
 
+	if (attempt + 1 >= (hasty ? HASTY_TRIES : TRIES_MAX) ||
+	    seconds > (hasty ? HASTY_AFTER_S : RETRY_AFTER_S))
+		return false;
 	if (seconds < 0)
 		return remote_wait(attempt);
-	if (seconds > RETRY_AFTER_S || attempt + 1 >= TRIES_MAX)
-		return false;
 	sleep_ms((uint64_t)seconds * 1000 + spread(WAIT_FIRST_MS));
 	return true;
 }
@@ -342,6 +355,7 @@ int remote_request_once(struct remote *r, const char *target,
 			*ret = t;
 			return 0;
 		}
+		last.status = transfer_status(t);
 		rc = remote_auth_renew(r, t, renewals, err);
 		transfer_end(t);
 	}
@@ -362,15 +376,21 @@ int remote_request(struct remote *r, const char *target, struct transfer_request
 		struct transfer *t = NULL;
 		struct err failed;
 		bool again;
-		int rc = remote_request_once(r, target, request, &t, &failed);
+		int rc;
 
+		last = (struct remote_refusal){0, -1};
+		rc = remote_request_once(r, target, request, &t, &failed);
 		if (!rc && is_good(t)) {
+			last.status = 0;
 			*ret = t;
 			return 0;
 		}
 		if (!rc)
 			rc = remote_failure(t, &failed);
-		again = rc == -ERR_AGAIN && wait_as_told(t, attempt);
+		if (t)
+			last = (struct remote_refusal){transfer_status(t),
+						       retry_after(t)};
+		again = rc == -ERR_AGAIN && wait_as_told(r, t, attempt);
 		transfer_end(t);
 		if (again)
 			continue;

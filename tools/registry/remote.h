@@ -30,7 +30,15 @@ struct remote_options {
 	const char *authfile;    /* instead of those of credentials.h */
 	const char *credentials; /* "USER:SECRET", instead of any file */
 	const char *cert_dir;    /* instead of those of certs.d */
+	bool hasty; /* somebody waits: two tries, and nothing that takes long between them */
 };
+
+/* The answer behind the calling thread's last failure, until it is asked for. */
+struct remote_refusal {
+	unsigned status;     /* 0: there was no answer */
+	int64_t retry_after; /* seconds; -1: it does not say */
+};
+void remote_last_refusal(struct remote_refusal *ret);
 
 /* NAME: normalised (reference.h). PUSH: the right to write is asked for. OPTIONS may be
  * NULL. */
@@ -78,6 +86,11 @@ typedef int remote_tag_fn(void *arg, const char *tag, struct err *err);
 int remote_tags(struct remote *r, remote_tag_fn *each, void *arg,
 		struct err *err) MUST_CHECK;
 
+/* Appends an index of what is about D, of one type only unless ARTIFACT_TYPE is NULL.
+ * ERR_NOTFOUND: the registry has no such lists. */
+int remote_referrers(struct remote *r, const struct digest *d, const char *artifact_type,
+		     struct buf *buf, struct err *err) MUST_CHECK;
+
 /* ---- blobs ---- */
 
 /* SIZE: what the descriptor says. The first request is made by the first read. A server that
@@ -86,7 +99,14 @@ int remote_tags(struct remote *r, remote_tag_fn *each, void *arg,
 int remote_blob_open(struct remote *r, const struct digest *d, uint64_t size,
 		     struct stream **ret, struct err *err) MUST_CHECK;
 
-int remote_blob_head(struct remote *r, const struct digest *d,
+/* The same of the bytes FROM .. UNTIL (exclusive). ERR_FAILED: the registry does not give parts
+ * of a blob. */
+int remote_blob_open_range(struct remote *r, const struct digest *d, uint64_t size,
+			   uint64_t from, uint64_t until, struct stream **ret,
+			   struct err *err) MUST_CHECK;
+
+/* *ret_size (or NULL): UINT64_MAX if the server does not say. */
+int remote_blob_head(struct remote *r, const struct digest *d, uint64_t *ret_size,
 		     struct err *err) MUST_CHECK;
 
 /* ---- uploads ---- */

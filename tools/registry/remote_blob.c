@@ -4,7 +4,8 @@
 
 #include "tools/registry/remote_private.h"
 
-#define FAILURES_MAX   6    /* in a row, without a byte between them */
+#define FAILURES_MAX   6 /* in a row, without a byte between them */
+#define FAILURES_HASTY 2
 #define RECONNECTS_MAX 1000 /* altogether */
 
 struct blob {
@@ -12,6 +13,8 @@ struct blob {
 	struct remote *remote;
 	struct digest digest;
 	uint64_t size;
+	uint64_t end;              /* of what is wanted */
+	bool part;                 /* all of the blob instead will not do */
 	struct transfer *transfer; /* NULL: to be opened */
 	uint64_t at;               /* bytes given out */
 	uint64_t skip; /* that come again, because the server knows no ranges */
@@ -52,6 +55,9 @@ static int check_answer(struct blob *b, struct err *err)
 
 	if (transfer_status(t) == 206)
 		return check_range(b, transfer_header(t, "Content-Range", 0), err);
+	if (b->part)
+		return err_set(err, ERR_FAILED,
+			       "the registry does not give parts of a blob");
 	b->skip = b->at;
 	return size != TRANSFER_SIZE_UNKNOWN && size != b->size ? wrong_size(b, size, err)
 								: 0;
@@ -59,7 +65,8 @@ static int check_answer(struct blob *b, struct err *err)
 
 static int open_at(struct blob *b, struct err *err)
 {
-	struct transfer_request request = {.method = "GET", .from = b->at};
+	struct transfer_request request = {
+		.method = "GET", .from = b->at, .until = b->part ? b->end : 0};
 	auto_free char *target = make_target(&b->digest);
 	int rc;
 
@@ -67,7 +74,7 @@ static int open_at(struct blob *b, struct err *err)
 		return err_nomem(err);
 	b->skip = 0;
 	rc = remote_request(b->remote, target, &request, &b->transfer, err);
-	if (rc == -ERR_FAILED && b->at) {
+	if (rc == -ERR_FAILED && b->at && !b->part) {
 		/* Ranges may be refused: all of it, then. */
 		request.from = 0;
 		rc = remote_request(b->remote, target, &request, &b->transfer, err);
@@ -101,18 +108,19 @@ static int blob_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
 		     struct err *err)
 {
 	struct blob *b = (struct blob *)s;
+	unsigned failures_max = b->remote->options.hasty ? FAILURES_HASTY : FAILURES_MAX;
 	struct err broken; /* what is mended must leave no trace in ERR */
 	size_t len = 0;
 	int rc = 0;
 
-	if (cap > b->size - b->at)
-		cap = (size_t)(b->size - b->at);
+	if (cap > b->end - b->at)
+		cap = (size_t)(b->end - b->at);
 	while (cap) {
 		rc = read_some(b, data, cap, &len, &broken);
 		if (!rc)
 			break;
 		transfer_end(steal_ptr(&b->transfer));
-		if (rc != -ERR_AGAIN || b->failures == FAILURES_MAX ||
+		if (rc != -ERR_AGAIN || b->failures == failures_max ||
 		    b->reconnects == RECONNECTS_MAX)
 			return err_copy(err, &broken);
 		if (b->failures)
@@ -134,8 +142,9 @@ static void blob_close(struct stream *s)
 	free(b);
 }
 
-int remote_blob_open(struct remote *r, const struct digest *d, uint64_t size,
-		     struct stream **ret, struct err *err)
+static int open_blob(struct remote *r, const struct digest *d, uint64_t size,
+		     uint64_t from, uint64_t until, bool part, struct stream **ret,
+		     struct err *err)
 {
 	struct blob *b = calloc(1, sizeof(*b));
 
@@ -146,20 +155,42 @@ int remote_blob_open(struct remote *r, const struct digest *d, uint64_t size,
 		.remote = r,
 		.digest = *d,
 		.size = size,
+		.at = from,
+		.end = until,
+		.part = part,
 	};
 	*ret = &b->base;
 	return 0;
 }
 
+int remote_blob_open(struct remote *r, const struct digest *d, uint64_t size,
+		     struct stream **ret, struct err *err)
+{
+	return open_blob(r, d, size, 0, size, false, ret, err);
+}
+
+int remote_blob_open_range(struct remote *r, const struct digest *d, uint64_t size,
+			   uint64_t from, uint64_t until, struct stream **ret,
+			   struct err *err)
+{
+	return open_blob(r, d, size, from, until, true, ret, err);
+}
+
 /* ---- small ones ---- */
 
-int remote_blob_head(struct remote *r, const struct digest *d, struct err *err)
+int remote_blob_head(struct remote *r, const struct digest *d, uint64_t *ret_size,
+		     struct err *err)
 {
 	struct transfer_request request = {.method = "HEAD"};
 	auto_transfer struct transfer *t = NULL;
 	auto_free char *target = make_target(d);
 
+	int rc;
+
 	if (!target)
 		return err_nomem(err);
-	return remote_request(r, target, &request, &t, err);
+	rc = remote_request(r, target, &request, &t, err);
+	if (!rc && ret_size)
+		*ret_size = transfer_size(t);
+	return rc;
 }

@@ -96,6 +96,15 @@ static int open_any(struct source *source, const struct descriptor *d,
 	return remote_blob_open(s->remote, &d->digest, d->size, ret, err);
 }
 
+static int open_range(struct source *source, const struct descriptor *d, uint64_t from,
+		      uint64_t until, struct stream **ret, struct err *err)
+{
+	struct remote_source *s = (struct remote_source *)source;
+
+	return remote_blob_open_range(s->remote, &d->digest, d->size, from, until, ret,
+				      err);
+}
+
 static void close_source(struct source *source)
 {
 	struct remote_source *s = (struct remote_source *)source;
@@ -151,6 +160,7 @@ int remote_source_open(const char *text, const struct remote_options *options,
 		return err_nomem(err);
 	s->source.ops = &remote_source_ops;
 	s->source.far = true;
+	s->source.open_range = open_range;
 	source = &s->source;
 	buf_init(&s->name, NAME_BYTES_MAX);
 	source->what = strdup(text);

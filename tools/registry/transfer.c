@@ -228,11 +228,22 @@ static CURLcode set_body(CURL *easy, const struct transfer_request *r)
 	return rc ? rc : curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body ?: "");
 }
 
+static CURLcode set_range(CURL *easy, const struct transfer_request *r)
+{
+	char range[48];
+
+	if (r->until)
+		snprintf(range, sizeof(range), "%ju-%ju", (uintmax_t)r->from,
+			 (uintmax_t)(r->until - 1));
+	else
+		snprintf(range, sizeof(range), "%ju-", (uintmax_t)r->from);
+	return curl_easy_setopt(easy, CURLOPT_RANGE, range);
+}
+
 static CURLcode set_request(struct transfer *t, const struct transfer_request *r)
 {
 	const char *url = (const char *)t->url.data;
 	CURL *easy = t->easy;
-	char range[32];
 	CURLcode rc = curl_easy_setopt(easy, CURLOPT_URL, url);
 
 	if (!rc)
@@ -243,10 +254,8 @@ static CURLcode set_request(struct transfer *t, const struct transfer_request *r
 		rc = curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->lines);
 	if (!rc && transfer_is_loopback(url))
 		rc = curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
-	if (!rc && r->from) {
-		snprintf(range, sizeof(range), "%ju-", (uintmax_t)r->from);
-		rc = curl_easy_setopt(easy, CURLOPT_RANGE, range);
-	}
+	if (!rc && (r->from || r->until))
+		rc = set_range(easy, r);
 	if (!rc)
 		rc = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	if (!rc)

@@ -45,7 +45,8 @@ struct transfer_request {
 	const char *authorization; /* the value of that header, or NULL */
 	const char *accept;        /* likewise */
 	const char *content_type;  /* likewise */
-	uint64_t from;             /* asks for the bytes from here on */
+	uint64_t from;             /* asks for the bytes from here on ... */
+	uint64_t until;            /* ... to before this one; 0: to the end */
 	const void *body; /* sent as it is, borrowed; with content_type or NULL */
 	size_t body_len;
 	bool streamed;          /* the body follows by transfer_write */

@@ -3,6 +3,7 @@
 #include "tools/serve/blobs.h"
 
 #include "store/layer.h"
+#include "tools/blob_maker.h"
 
 static int find_tar(const struct blobs *b, const struct digest *digest,
 		    struct blobs_found *ret, struct err *err)
@@ -25,11 +26,19 @@ static int find_tar(const struct blobs *b, const struct digest *digest,
 static int find_stored(const struct blobs *b, const struct digest *digest,
 		       struct blobs_found *ret, struct err *err)
 {
+	struct record_blob blob;
 	int rc = objects_size(b->objects, digest, &ret->size, err);
 
 	ret->digest = *digest;
 	ret->where = BLOBS_OBJECT;
-	return rc == -ERR_NOTFOUND ? find_tar(b, digest, ret, err) : rc;
+	if (rc != -ERR_NOTFOUND)
+		return rc;
+	rc = blob_maker_find(b->store, digest, &blob, err);
+	if (rc)
+		return rc == -ERR_NOTFOUND ? find_tar(b, digest, ret, err) : rc;
+	ret->where = BLOBS_MADE;
+	ret->size = blob.size;
+	return 0;
 }
 
 int blobs_find(const struct blobs *b, const struct digest *digest,
@@ -102,6 +111,9 @@ static int open_inner(const struct blobs *b, const struct blobs_found *found, ui
 		return spooled_open(found->spooled, at, ret, err);
 	case BLOBS_OBJECT:
 		return objects_open(b->objects, &found->digest, at, ret, err);
+	case BLOBS_MADE:
+		return blob_maker_open(b->store, b->objects, &found->digest, at, ret,
+				       err);
 	default:
 		return layer_open_at(b->store, b->objects, &found->digest, at, ret, err);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Blobs as clients ask for them, by digest: what waits among the uploads, objects of the store
- * (documents, kept layers, parts of artifacts), and layers as plain tars. Whatever is given
- * out is exactly what the digest names.
+ * (documents, kept layers, parts of artifacts), compressed layers that can be made again, and
+ * layers as plain tars. Whatever is given out is exactly what the digest names.
  */
 #ifndef TOOLS_SERVE_BLOBS_H
 #define TOOLS_SERVE_BLOBS_H
@@ -12,7 +12,8 @@
 enum blobs_where {
 	BLOBS_SPOOLED = 1,
 	BLOBS_OBJECT,
-	BLOBS_TAR, /* the digest is a DiffID */
+	BLOBS_MADE, /* again, at some cost (blob_maker.h) */
+	BLOBS_TAR,  /* the digest is a DiffID */
 };
 
 struct blobs {

@@ -24,6 +24,7 @@ struct made {
 
 struct forms {
 	struct blobs blobs;
+	bool partial;
 	pthread_mutex_t lock;
 	struct digest_map made;
 	uint64_t generation; /* of the store, when all images were looked at; 0: never */
@@ -34,13 +35,15 @@ void form_release(struct form *f)
 	buf_release(&f->bytes);
 }
 
-int forms_new(const struct blobs *blobs, struct forms **ret, struct err *err)
+int forms_new(const struct blobs *blobs, bool partial, struct forms **ret,
+	      struct err *err)
 {
 	struct forms *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return err_nomem(err);
 	f->blobs = *blobs;
+	f->partial = partial;
 	pthread_mutex_init(&f->lock, NULL);
 	digest_map_init(&f->made, sizeof(struct made));
 	*ret = f;
@@ -133,6 +136,7 @@ static int choose_layers(struct forms *f, const struct manifest *m,
 			return err_wrap(err, "layer %zu of %zu", i + 1, m->count);
 		layers[i].digest = config->diffids[i];
 		layers[i].media_type = layer_blob_media_type(INFLATE_NONE);
+		layers[i].toc.given = false;
 	}
 	return 0;
 }
@@ -274,11 +278,13 @@ static bool is_whole(struct forms *f, const struct manifest *index, unsigned dep
 			good = forms_image(f, &image, &form, NULL) == 0 && form.verbatim;
 		} else if (!good && depth < DEPTH_MAX) {
 			auto_manifest struct manifest m = {0};
+			bool there = read_document(f, &d->digest, &form.bytes, NULL) == 0;
 
-			good = read_document(f, &d->digest, &form.bytes, NULL) == 0 &&
-			       manifest_parse(form.bytes.data, form.bytes.len, NULL, &m,
-					      NULL) == 0 &&
-			       m.kind == MANIFEST_INDEX && is_whole(f, &m, depth + 1);
+			good = there ? manifest_parse(form.bytes.data, form.bytes.len,
+						      NULL, &m, NULL) == 0 &&
+					       m.kind == MANIFEST_INDEX &&
+					       is_whole(f, &m, depth + 1)
+				     : f->partial;
 		}
 		form_release(&form);
 		if (!good)

@@ -21,7 +21,10 @@ struct form {
 };
 void form_release(struct form *f); /* also of a zeroed one */
 
-int forms_new(const struct blobs *blobs, struct forms **ret, struct err *err) MUST_CHECK;
+/* PARTIAL: an index is given as it came also if it names what is not here, because that can be
+ * asked for elsewhere. */
+int forms_new(const struct blobs *blobs, bool partial, struct forms **ret,
+	      struct err *err) MUST_CHECK;
 void forms_free(struct forms *f); /* NULL is ignored */
 
 /* ERR_CORRUPT: something of it is missing. */

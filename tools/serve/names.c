@@ -24,14 +24,19 @@ static bool spell(const char *name, struct spelled *ret)
 	return true;
 }
 
-/* Whether the repository begins with a host. */
-static bool has_host(const char *repository)
+size_t names_host(const char *repository)
 {
 	const char *slash = strchr(repository, '/');
 	size_t len = slash ? (size_t)(slash - repository) : 0;
+	bool host = memchr(repository, '.', len) ||
+		    (len == 9 && memcmp(repository, "localhost", len) == 0);
 
-	return slash && (memchr(repository, '.', len) ||
-			 (len == 9 && memcmp(repository, "localhost", len) == 0));
+	return host ? len : 0;
+}
+
+static bool has_host(const char *repository)
+{
+	return names_host(repository) > 0;
 }
 
 static bool is_text(const char *at, size_t len, const char *text)
@@ -159,7 +164,12 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void sort(struct names_list *list)
+int names_list_add(struct names_list *list, const char *text, struct err *err)
+{
+	return add(list, text, strlen(text), err);
+}
+
+void names_list_sort(struct names_list *list)
 {
 	size_t kept = 0;
 
@@ -204,7 +214,7 @@ int names_tags(struct catalog_txn *t, const char *repository, struct names_list 
 {
 	int rc = names_each(t, repository, add_tag, ret, err);
 
-	sort(ret);
+	names_list_sort(ret);
 	return rc;
 }
 
@@ -226,6 +236,6 @@ int names_repositories(struct catalog_txn *t, struct names_list *ret, struct err
 {
 	int rc = catalog_ref_each(t, NULL, add_repository, ret, err);
 
-	sort(ret);
+	names_list_sort(ret);
 	return rc;
 }

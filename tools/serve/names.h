@@ -15,6 +15,9 @@
 
 #include "store/catalog.h"
 
+/* The length of the host that a repository begins with; 0: none. */
+size_t names_host(const char *repository);
+
 /* As catalog_ref_get. ERR_NOTFOUND. */
 int names_find(struct catalog_txn *t, const char *repository, const char *tag,
 	       struct record_ref *ret, void **ret_memory, struct err *err) MUST_CHECK;
@@ -28,6 +31,10 @@ struct names_list {
 	size_t count, room;
 };
 void names_list_release(struct names_list *list);
+
+/* Adds one more, to be sorted by names_list_sort. */
+int names_list_add(struct names_list *list, const char *text, struct err *err) MUST_CHECK;
+void names_list_sort(struct names_list *list);
 
 /* All tags of a repository; all repositories. */
 int names_tags(struct catalog_txn *t, const char *repository, struct names_list *ret,

@@ -150,6 +150,7 @@ static int import_image(const struct incoming *in, struct err *err)
 		.unnamed = !in->push->name,
 		.all_platforms = in->manifest.kind == MANIFEST_INDEX,
 		.keep_blobs = true,
+		.spare_made = true,
 		.quiet = true,
 	};
 	auto_source struct source *s = NULL;
@@ -161,8 +162,8 @@ static int import_image(const struct incoming *in, struct err *err)
 
 /* ---- artifacts ---- */
 
-static int copy_spooled(struct session *s, const struct blobs *blobs,
-			struct blobs_found *found, struct err *err)
+static int copy_blob(struct session *s, const struct blobs *blobs,
+		     struct blobs_found *found, struct err *err)
 {
 	auto_session_writer struct session_writer *w = NULL;
 	auto_free char *chunk = malloc(COPY_SIZE);
@@ -199,10 +200,10 @@ static int keep_need(const struct incoming *in, struct session *s, const struct 
 	if (session_has_object(s, d) || session_layer_get(s, d, &layer, NULL) == 0)
 		return 0;
 	rc = blobs_find(in->blobs, d, &found, err);
-	if (!rc && found.where != BLOBS_SPOOLED)
+	if (!rc && found.where != BLOBS_SPOOLED && found.where != BLOBS_MADE)
 		rc = err_set(err, ERR_BUSY,
 			     "gc has just removed a part of it: push again");
-	return rc ? rc : copy_spooled(s, in->blobs, &found, err);
+	return rc ? rc : copy_blob(s, in->blobs, &found, err);
 }
 
 static int name_artifact(const struct incoming *in, struct session *s, struct err *err)

@@ -5,7 +5,18 @@
 #define CACHE_BYTES (64u << 20)
 #define PUSHES_MAX  2
 
-int registry_new(struct store *store, const struct registry_options *o,
+static int set_upstream(struct registry *g, const struct registry_server *o,
+			struct err *err)
+{
+	int rc = 0;
+
+	if (!o->upstream)
+		return 0;
+	rc = upstreams_new(&g->blobs, o->upstream, &g->upstreams, err);
+	return rc ? rc : keeper_new(&g->blobs, g->upstreams, o->log, &g->keeper, err);
+}
+
+int registry_new(struct store *store, const struct registry_server *o,
 		 struct registry **ret, struct err *err)
 {
 	auto_registry struct registry *g = calloc(1, sizeof(*g));
@@ -16,20 +27,32 @@ int registry_new(struct store *store, const struct registry_options *o,
 	g->store = store;
 	sem_init(&g->pushes, 0, PUSHES_MAX);
 	rc = objects_new(store, CACHE_BYTES, &g->objects, err);
-	if (!rc && o->writable)
+	g->writable = o->writable;
+	if (!rc && (o->writable || o->upstream))
 		rc = uploads_new(store_dirfd(store), o->keep_upload, &g->uploads, err);
 	g->blobs = (struct blobs){store, g->objects, g->uploads};
 	if (!rc)
-		rc = forms_new(&g->blobs, &g->forms, err);
+		rc = forms_new(&g->blobs, o->upstream != NULL, &g->forms, err);
+	if (!rc)
+		rc = set_upstream(g, o, err);
 	if (!rc)
 		*ret = steal_ptr(&g);
 	return rc;
+}
+
+void registry_interrupt(struct registry *g)
+{
+	if (g->upstreams)
+		upstreams_interrupt(g->upstreams);
 }
 
 void registry_free(struct registry *g)
 {
 	if (!g)
 		return;
+	registry_interrupt(g);
+	keeper_free(g->keeper);
+	upstreams_free(g->upstreams);
 	forms_free(g->forms);
 	uploads_free(g->uploads);
 	objects_free(g->objects);
@@ -50,7 +73,7 @@ static bool is_reading(enum http_method m)
 /* A set of 1 << method. */
 static unsigned allowed(const struct registry *g, enum route_kind kind)
 {
-	bool writable = g->uploads != NULL;
+	bool writable = g->writable;
 
 	switch (kind) {
 	case ROUTE_MANIFEST:
@@ -110,8 +133,8 @@ static void refuse(const struct registry *g, const struct http_request *q,
 		reply_refusal(r, 404, "UNSUPPORTED", "there is nothing at this path");
 	} else if (!(allowed(g, route->kind) >> q->method & 1)) {
 		reply_refusal(r, 405, "UNSUPPORTED",
-			      g->uploads ? "this cannot be done here"
-					 : "this server only reads");
+			      g->writable ? "this cannot be done here"
+					  : "this server only reads");
 		add_allow(allowed(g, route->kind), r);
 	} else if (route->fault) {
 		refuse_fault(q, route, r);
@@ -136,6 +159,8 @@ static void begin(void *arg, struct http_request *q, struct http_reply *r)
 		return;
 	}
 	q->state = x;
+	if (g->upstreams)
+		upstreams_enter(g->upstreams);
 	buf_init(&x->body, REGISTRY_MANIFEST_MAX);
 	route_parse(q->path, &x->route);
 	refuse(g, q, &x->route, r);

@@ -8,16 +8,21 @@
 
 #include "store/store.h"
 #include "tools/serve/http.h"
+#include "tools/serve/upstream.h"
 
 struct registry;
 
-struct registry_options {
+struct registry_server {
 	bool writable;        /* takes pushes and removals; the store must be too */
+	bool log;             /* tells on stderr what came from an upstream */
 	unsigned keep_upload; /* seconds that a blob waits for its manifest */
+	const struct upstream_options *upstream; /* NULL: none; the store is writable */
 };
 
-int registry_new(struct store *store, const struct registry_options *o,
+int registry_new(struct store *store, const struct registry_server *o,
 		 struct registry **ret, struct err *err) MUST_CHECK;
+/* Requests that wait for an upstream fail soon. */
+void registry_interrupt(struct registry *r);
 /* No request is being served any more. NULL is ignored. */
 void registry_free(struct registry *r);
 

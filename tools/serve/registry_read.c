@@ -41,11 +41,18 @@ static bool is_known(const struct http_request *q, const struct digest *d,
 
 /* ---- manifests ---- */
 
-static int find_form(struct registry *g, const struct http_request *q,
-		     const struct route *route, struct form *ret, struct err *err)
+int registry_form_of(struct registry *g, const struct http_request *q,
+		     const struct record_ref *ref, struct form *ret, struct err *err)
 {
 	bool indexes = http_accepts(q, DESCRIPTOR_OCI_INDEX, true) ||
 		       http_accepts(q, DOCKER_INDEX, false);
+
+	return forms_name(g->forms, ref, indexes, ret, err);
+}
+
+int registry_form(struct registry *g, const struct http_request *q,
+		  const struct route *route, struct form *ret, struct err *err)
+{
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	auto_free void *memory = NULL;
 	struct record_ref ref;
@@ -57,17 +64,26 @@ static int find_form(struct registry *g, const struct http_request *q,
 	if (!rc)
 		rc = names_find(t, route->name, route->tag, &ref, &memory, err);
 	catalog_abort(steal_ptr(&t));
-	return rc ? rc : forms_name(g->forms, &ref, indexes, ret, err);
+	return rc ? rc : registry_form_of(g, q, &ref, ret, err);
+}
+
+static bool find_form(struct registry *g, const struct http_request *q,
+		      const struct route *route, struct form *ret,
+		      struct registry_failure *failure)
+{
+	if (g->upstreams)
+		return registry_upstream_form(g, q, route, ret, failure);
+	return registry_form(g, q, route, ret, &failure->err) == 0;
 }
 
 void registry_manifest(struct registry *g, const struct http_request *q,
 		       const struct route *route, struct http_reply *r)
 {
+	struct registry_failure failure = {0};
 	auto_form struct form form = {0};
-	struct err err = {0};
 
-	if (find_form(g, q, route, &form, &err)) {
-		reply_err(r, "MANIFEST_UNKNOWN", &err);
+	if (!find_form(g, q, route, &form, &failure)) {
+		registry_fail(r, "MANIFEST_UNKNOWN", &failure);
 		return;
 	}
 	content_headers(r, form.media_type, &form.digest);
@@ -112,78 +128,93 @@ static void body_close(struct http_body *base)
 	free(b);
 }
 
-/* Opens the body. FOUND is taken over. */
-static int open_body(struct registry *g, struct blobs_found *found, uint64_t from,
-		     struct http_reply *r, struct err *err)
+int registry_blob_body(struct http_reply *r, const struct digest *digest,
+		       struct stream *in, struct err *err)
 {
 	struct blob_body *b = calloc(1, sizeof(*b));
 	char text[DIGEST_TEXT_SIZE];
-	int rc;
 
 	if (!b) {
-		blobs_release(&g->blobs, found);
+		stream_close(in);
 		return err_nomem(err);
 	}
-	snprintf(b->what, sizeof(b->what), "blob %s",
-		 digest_format(&found->digest, text));
-	rc = blobs_open(&g->blobs, found, from, &b->in, err);
-	if (rc) {
-		free(b);
-		return rc;
-	}
+	snprintf(b->what, sizeof(b->what), "blob %s", digest_format(digest, text));
 	b->base = (struct http_body){body_read, body_close};
+	b->in = in;
 	b->left = r->length;
 	r->body = &b->base;
 	return 0;
 }
 
 /* False: the reply is there already. */
-static bool choose_range(const struct http_request *q, const struct blobs_found *found,
-			 struct http_reply *r, uint64_t *ret_from)
+static bool choose_range(const struct http_request *q, const struct digest *digest,
+			 uint64_t size, struct http_reply *r, uint64_t *ret_from)
 {
 	const char *range = http_header(q, "Range"), *same = http_header(q, "If-Range");
 	enum route_range kind;
 
-	if (same && !has_tag(same, &found->digest))
+	if (same && !has_tag(same, digest))
 		range = NULL;
-	kind = route_range_parse(range, found->size, ret_from, &r->length);
+	kind = route_range_parse(range, size, ret_from, &r->length);
 	if (kind == ROUTE_OUTSIDE) {
 		r->length = 0;
 		reply_refusal(r, 416, "SIZE_INVALID", "the blob has %ju bytes",
-			      (uintmax_t)found->size);
-		http_reply_header(r, "Content-Range", "bytes */%ju",
-				  (uintmax_t)found->size);
+			      (uintmax_t)size);
+		http_reply_header(r, "Content-Range", "bytes */%ju", (uintmax_t)size);
 		return false;
 	}
 	r->status = kind == ROUTE_PART ? 206 : 200;
 	if (kind == ROUTE_PART)
 		http_reply_header(
 			r, "Content-Range", "bytes %ju-%ju/%ju", (uintmax_t)*ret_from,
-			(uintmax_t)(*ret_from + r->length - 1), (uintmax_t)found->size);
+			(uintmax_t)(*ret_from + r->length - 1), (uintmax_t)size);
 	return true;
+}
+
+bool registry_blob_headers(const struct http_request *q, const struct digest *digest,
+			   uint64_t size, struct http_reply *r, uint64_t *ret_from)
+{
+	content_headers(r, "application/octet-stream", digest);
+	http_reply_header(r, "Accept-Ranges", "bytes");
+	http_reply_header(r, "Cache-Control", "max-age=31536000, immutable");
+	return !is_known(q, digest, r) && choose_range(q, digest, size, r, ret_from) &&
+	       q->method != HTTP_HEAD && r->length > 0;
+}
+
+static int find_blob(struct registry *g, const struct http_request *q,
+		     const struct route *route, struct http_reply *r,
+		     struct blobs_found *ret, struct err *err)
+{
+	int rc = blobs_find(&g->blobs, &route->digest, ret, err);
+
+	/* Between two looks a blob that has come may be taken away by gc: once is enough. */
+	if (rc == -ERR_NOTFOUND && g->upstreams && registry_upstream_blob(g, q, route, r))
+		rc = blobs_find(&g->blobs, &route->digest, ret, err);
+	return rc;
 }
 
 void registry_blob(struct registry *g, const struct http_request *q,
 		   const struct route *route, struct http_reply *r)
 {
 	struct blobs_found found;
+	struct stream *in;
 	struct err err = {0};
 	uint64_t from;
-	int rc = blobs_find(&g->blobs, &route->digest, &found, &err);
+	int rc = find_blob(g, q, route, r, &found, &err);
 
+	if (r->status)
+		return;
 	if (rc) {
 		reply_err(r, "BLOB_UNKNOWN", &err);
 		return;
 	}
-	content_headers(r, "application/octet-stream", &found.digest);
-	http_reply_header(r, "Accept-Ranges", "bytes");
-	http_reply_header(r, "Cache-Control", "max-age=31536000, immutable");
-	if (is_known(q, &found.digest, r) || !choose_range(q, &found, r, &from) ||
-	    q->method == HTTP_HEAD || r->length == 0) {
+	if (!registry_blob_headers(q, &found.digest, found.size, r, &from)) {
 		blobs_release(&g->blobs, &found);
 		return;
 	}
-	rc = open_body(g, &found, from, r, &err);
+	rc = blobs_open(&g->blobs, &found, from, &in, &err);
+	if (!rc)
+		rc = registry_blob_body(r, &route->digest, in, &err);
 	if (rc) {
 		r->length = 0;
 		reply_err(r, "BLOB_UNKNOWN", &err);
@@ -234,22 +265,33 @@ static void reply_page(const struct http_request *q, const struct names_list *li
 	reply_json(r, "application/json", json);
 }
 
+static bool list_tags(struct registry *g, const struct http_request *q,
+		      const struct route *route, struct names_list *list,
+		      struct registry_failure *failure)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct err *err = &failure->err;
+	int rc;
+
+	if (g->upstreams)
+		return registry_upstream_tags(g, q, route, list, failure) == 0;
+	rc = catalog_begin(store_catalog(g->store), false, &t, err);
+	if (!rc)
+		rc = names_tags(t, route->name, list, err);
+	if (!rc && list->count == 0)
+		rc = err_set(err, ERR_NOTFOUND, "there is no such repository");
+	return rc == 0;
+}
+
 void registry_tags(struct registry *g, const struct http_request *q,
 		   const struct route *route, struct http_reply *r)
 {
-	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct registry_failure failure = {0};
 	auto_names_list struct names_list list = {0};
 	char path[ROUTE_NAME_MAX + 32];
-	struct err err = {0};
-	int rc = catalog_begin(store_catalog(g->store), false, &t, &err);
 
-	if (!rc)
-		rc = names_tags(t, route->name, &list, &err);
-	catalog_abort(steal_ptr(&t));
-	if (!rc && list.count == 0)
-		rc = err_set(&err, ERR_NOTFOUND, "there is no such repository");
-	if (rc) {
-		reply_err(r, "NAME_UNKNOWN", &err);
+	if (!list_tags(g, q, route, &list, &failure)) {
+		registry_fail(r, "NAME_UNKNOWN", &failure);
 		return;
 	}
 	snprintf(path, sizeof(path), "/v2/%s/tags/list", route->name);
@@ -285,6 +327,9 @@ void registry_referrers(struct registry *g, const struct http_request *q,
 		reply_err(r, "MANIFEST_UNKNOWN", &err);
 		return;
 	}
+	if (g->upstreams)
+		registry_upstream_referrers(g, q, route,
+					    json_object_get(json, "manifests"));
 	if (type)
 		http_reply_header(r, "OCI-Filters-Applied", "artifactType");
 	reply_json(r, DESCRIPTOR_OCI_INDEX, json);

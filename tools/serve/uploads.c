@@ -232,6 +232,11 @@ uint64_t upload_size(const struct upload *up)
 	return up->size;
 }
 
+int upload_fd(const struct upload *up)
+{
+	return up->fd;
+}
+
 int upload_write(struct upload *up, const void *data, size_t len, struct err *err)
 {
 	int rc = io_pwrite(up->fd, data, len, up->size, "an upload", err);

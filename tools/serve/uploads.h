@@ -34,6 +34,8 @@ void uploads_drop(struct uploads *u, struct upload *up);
 
 const char *upload_id(const struct upload *up);
 uint64_t upload_size(const struct upload *up);
+/* Where its bytes are, for one who reads them while they come. */
+int upload_fd(const struct upload *up);
 int upload_write(struct upload *up, const void *data, size_t len,
 		 struct err *err) MUST_CHECK;
 
