@@ -184,9 +184,10 @@ ci_job() { # FILE, more for cijob.py
 ci_fork() { REGISTRY_USER='' REGISTRY_PASS='' ci_job "$@"; }
 
 # Steps as "stage-1 2/7" or "2/7", without FROM. The base stage is built twice where there are
-# several: what counts is the first time.
+# several: what counts is the first time. Compose 2 puts the service's name in front.
 ci_cached() { # LOG
-    sed -n 's/^\(#[0-9]*\) \[\([a-z0-9-]* *[0-9]*\/[0-9]*\)\] \([A-Z]*\).*/\1 \3 \2/p
+    sed -n 's/^\(#[0-9]*\) \[app /\1 [/
+        s/^\(#[0-9]*\) \[\([a-z0-9-]* *[0-9]*\/[0-9]*\)\] \([A-Z]*\).*/\1 \3 \2/p
         s/^\(#[0-9]*\) \(CACHED\|DONE\).*/\1 \2/p' "$1" | awk '
         $2 == "CACHED" || $2 == "DONE" {
             n = name[$1]

@@ -14,7 +14,7 @@ recipes=(github/single.yml circleci/single.yml)
 server=$!
 ok 'the server of the machine' ci_wait 20 test -s "$T/serve.out"
 
-# Jobs at once, each with an application, a home directory and a /tmp of its own. 
+# Jobs at once, each with an application, a home directory and a /tmp of its own.
 round() { # name
     local i pid pids=() failed=0
     for i in $(seq "$jobs"); do

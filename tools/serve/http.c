@@ -3,6 +3,8 @@
 #include "tools/serve/http.h"
 
 #include <microhttpd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <string.h>
@@ -17,6 +19,8 @@
 #define STOP_SECONDS    5
 #define HEADERS_MAX     (16u << 10)
 #define PIECE           (256u << 10)
+#define PIECE_TLS       (16u << 10)
+#define TLS_HANDSHAKE   0x16        /* the first byte of it */
 #define DRAIN_MAX       (16u << 20) /* bytes of a refused body that are still taken */
 
 /* A connection that has not sent the head of its next request yet. */
@@ -109,6 +113,30 @@ static void *watch(void *arg)
 	return NULL;
 }
 
+/* Docker from 23 on asks by TLS first, and only an answer in HTTP tells it to go without. */
+static void answer_tls(int fd)
+{
+	static const char answer[] = "HTTP/1.0 400 Bad Request\r\n\r\nno TLS here\n";
+	uint8_t hello[PIECE_TLS];
+
+	if (recv(fd, hello, 1, MSG_PEEK | MSG_DONTWAIT) != 1 || hello[0] != TLS_HANDSHAKE)
+		return;
+	/* What is left unread would make the end a reset, which can overtake the answer. */
+	if (recv(fd, hello, sizeof(hello), MSG_DONTWAIT) > 0 &&
+	    send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		shutdown(fd, SHUT_RDWR);
+}
+
+/* A connection comes when its first bytes are there, as answer_tls needs it. */
+static void defer_accept(int listener)
+{
+	const int seconds = 1;
+
+	/* Where that cannot be, TLS is just closed. */
+	(void)!setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+			  sizeof(seconds));
+}
+
 static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
 			  enum MHD_ConnectionNotificationCode code)
 {
@@ -124,6 +152,7 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 		if (!w)
 			return;
 		w->fd = info->connect_fd;
+		answer_tls(w->fd);
 		wait_begin(h, w, HEAD_SECONDS);
 	} else if (w) {
 		wait_end(h, w);
@@ -463,6 +492,7 @@ int http_start(int listener, const struct http_handler *handler, bool log,
 	h->last = now();
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->wake, NULL);
+	defer_accept(listener);
 	h->daemon = MHD_start_daemon(
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
 			MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG,
