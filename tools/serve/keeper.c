@@ -12,7 +12,7 @@
 #define FAILED_SECONDS 10
 #define JOBS_MAX       256
 #define TRIES_MAX      3 /* a gc may take away what was just there */
-#define FULL_NAME_MAX      (RECORD_REF_NAME_MAX + 1)
+#define FULL_NAME_MAX  (RECORD_REF_NAME_MAX + 1)
 
 /* One manifest; also one whose keeping failed, for a while. */
 struct job {
