@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh [PART...]: all benchmarks (import size open read snapshot export serve registry
+# run.sh [PART...]: all benchmarks (import checkout size open read snapshot export serve registry
 # blobs partial), or some; `make bench`. Installs the peers, makes the corpora unless CORPORA
 # has them, writes build/bench/results.md: a table for
 # the README. Numbers are of this machine and this run; only the ratios mean something.
@@ -24,7 +24,7 @@ for t in debian python-app node-app toolchain; do
     } || exit 1
 done
 mkdir -p "$OUT"
-[ $# -gt 0 ] || set -- import size open read snapshot export serve registry blobs partial
+[ $# -gt 0 ] || set -- import checkout size open read snapshot export serve registry blobs partial
 for part in "$@"; do
     echo "== $part" >&2
     "$here/tests/bench/$part.sh" || echo "$part ended early" >&2
