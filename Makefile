@@ -13,7 +13,7 @@ WERROR ?= 0
 comma := ,
 O ?= build/$(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)
 
-PKGS := fuse3 libarchive libzstd libdeflate libcrypto jansson libxxhash libisal
+PKGS := fuse3 libmicrohttpd libarchive libzstd libdeflate libcrypto libcurl jansson libxxhash libisal
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wundef -Wmissing-prototypes \
@@ -101,11 +101,12 @@ $(HELPERS): $(O)/tests/%: $(O)/tests/lib/%.o $(O)/libstore.a
 # ---- what it needs ----
 
 BUILD_PACKAGES := gcc libc6-dev make pkg-config scdoc fuse3 libfuse3-dev liblmdb-dev \
-	libarchive-dev libdeflate-dev libisal-dev libjansson-dev libzstd-dev libssl-dev libxxhash-dev
+	libarchive-dev libdeflate-dev libisal-dev libjansson-dev libzstd-dev libssl-dev libxxhash-dev \
+	libcurl4-openssl-dev libmicrohttpd-dev
 DEMO_PACKAGES := debootstrap umoci
 TEST_PACKAGES := libcmocka-dev perl python3 umoci skopeo jq erofs-utils attr acl rsync \
 	zstd xz-utils bzip2 strace util-linux mount procps e2fsprogs git busybox-static \
-	libnfs-dev iproute2
+	libnfs-dev iproute2 docker-registry apache2-utils openssl
 CORPORA_PACKAGES := buildah skopeo umoci debootstrap jq python3 zstd \
 	$(if $(shell command -v npm),,npm)
 LINT_PACKAGES := git clang-format shellcheck codespell universal-ctags pmccabe

@@ -21,6 +21,12 @@ int digests_lookup(struct fs *fs, enum tree_owner owner, const char *name,
 int digests_readdir(struct fs *fs, enum tree_owner owner, uint64_t offset,
 		    struct listing *out, struct err *err) MUST_CHECK;
 
+/* cache/sha256. */
+int keys_lookup(struct fs *fs, const char *name, struct fuse_entry_param *ret,
+		struct err *err) MUST_CHECK;
+int keys_readdir(struct fs *fs, uint64_t offset, struct listing *out,
+		 struct err *err) MUST_CHECK;
+
 /* objects/. */
 int fanout_lookup(struct fs *fs, const char *name, struct fuse_entry_param *ret,
 		  struct err *err) MUST_CHECK;

@@ -70,7 +70,7 @@ static int find_content(struct fs *fs, const struct digest *d, struct err *err)
 	int rc = catalog_begin(store_catalog(fs->store), false, &txn, err);
 
 	if (!rc)
-		rc = catalog_object_get(txn, d, &place, err);
+		rc = store_object_get(fs->store, txn, d, &place, err);
 	if (!rc && place.kind == OBJECT_DOCUMENT)
 		return err_set(err, ERR_NOTFOUND, "no such object");
 	return rc;
@@ -116,6 +116,10 @@ static int digest_of_node(struct fs *fs, uint64_t id, struct digest *ret, struct
 	if (!rc)
 		rc = catalog_object_by_prefix(txn, nodeid_object_prefix(id),
 					      NODEID_REST_BITS, ret, err);
+	if (rc == -ERR_NOTFOUND)
+		rc = alternates_object_by_prefix(store_alternates(fs->store),
+						 nodeid_object_prefix(id),
+						 NODEID_REST_BITS, ret, err);
 	return rc == -ERR_NOTFOUND ? node_stale(err) : rc;
 }
 

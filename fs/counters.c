@@ -21,6 +21,7 @@ struct counters {
 	atomic_ullong requests[COUNTERS_REQUESTS];
 	atomic_ullong errors;
 	atomic_ullong read_bytes;
+	atomic_ullong given_bytes;
 	_Atomic(struct page *) pages[PAGES];
 };
 
@@ -64,6 +65,11 @@ void counters_error(struct counters *c)
 void counters_read(struct counters *c, uint64_t bytes)
 {
 	atomic_fetch_add_explicit(&c->read_bytes, bytes, memory_order_relaxed);
+}
+
+void counters_given(struct counters *c, uint64_t bytes)
+{
+	atomic_fetch_add_explicit(&c->given_bytes, bytes, memory_order_relaxed);
 }
 
 static struct page *page_of(struct counters *c, uint32_t tree)
@@ -123,9 +129,11 @@ int counters_format(struct counters *c, struct buf *out, struct err *err)
 			  "layercache_errors_total %llu\n"
 			  "# TYPE layercache_read_bytes_total counter\n"
 			  "layercache_read_bytes_total %llu\n"
+			  "# TYPE layercache_given_bytes_total counter\n"
+			  "layercache_given_bytes_total %llu\n"
 			  "# TYPE layercache_trees_in_use gauge\n"
 			  "layercache_trees_in_use %" PRIu64 "\n"
 			  "# TYPE layercache_nodes_in_use gauge\n"
 			  "layercache_nodes_in_use %" PRId64 "\n",
-			  c->errors, c->read_bytes, trees, nodes);
+			  c->errors, c->read_bytes, c->given_bytes, trees, nodes);
 }

@@ -33,6 +33,8 @@ void counters_free(struct counters *c); /* NULL is ignored */
 void counters_request(struct counters *c, enum counters_request request);
 void counters_error(struct counters *c); /* an answer of EIO */
 void counters_read(struct counters *c, uint64_t bytes);
+/* Content that the kernel was given before it asked. */
+void counters_given(struct counters *c, uint64_t bytes);
 
 /* The kernel holds COUNT more nodes of the tree, or fewer. */
 void counters_hold(struct counters *c, uint32_t tree, int64_t count);

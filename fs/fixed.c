@@ -123,6 +123,8 @@ static int fixed_lookup(struct fs *fs, uint64_t dir, const char *name,
 		return digests_lookup(fs, TREE_OF_CHAIN, name, ret, err);
 	case FIXED_LAYERS:
 		return digests_lookup(fs, TREE_OF_LAYER, name, ret, err);
+	case FIXED_KEYS:
+		return keys_lookup(fs, name, ret, err);
 	case FIXED_NAMES:
 		return images_lookup(fs, dir, name, ret, err);
 	case FIXED_OBJECTS:
@@ -167,6 +169,8 @@ static int fixed_readdir(struct fs *fs, uint64_t dir, uint64_t offset,
 		return digests_readdir(fs, TREE_OF_CHAIN, offset, out, err);
 	case FIXED_LAYERS:
 		return digests_readdir(fs, TREE_OF_LAYER, offset, out, err);
+	case FIXED_KEYS:
+		return keys_readdir(fs, offset, out, err);
 	case FIXED_NAMES:
 		return images_readdir(fs, dir, offset, out, err);
 	default:

@@ -3,13 +3,18 @@
  */
 #include "fs/mounts.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #define MOUNTINFO "/proc/self/mountinfo"
+/* How long a daemon is given to answer. */
+#define ANSWER_MS 1000
 
 /* Undoes the kernel's \ooo escapes in place. */
 static char *unescape(char *text)
@@ -96,21 +101,55 @@ struct search {
 	char *found;
 };
 
-bool mounts_is_dead(const char *mountpoint)
+/* The kernel may know a dead mount's attributes; statfs always asks the daemon. */
+static bool ask_daemon(const char *mountpoint)
 {
 	struct statvfs fs;
 
-	/* The kernel may know a dead mount's attributes; statfs always asks the daemon. */
 	return statvfs(mountpoint, &fs) < 0 && errno == ENOTCONN;
 }
 
-/* Whether the path leads to this very mount and its daemon answers. */
+/* Asks in a process that can be left behind: one that is stopped or stuck never answers, and
+ * whoever waits for it may not even be killed. */
+bool mounts_is_dead(const char *mountpoint)
+{
+	auto_fd int answer = -1, asked = -1;
+	struct pollfd wait = {.events = POLLIN};
+	char dead = false;
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return false;
+	answer = ends[0];
+	asked = ends[1];
+	pid = fork();
+	if (pid == 0) {
+		dead = ask_daemon(mountpoint);
+		_exit(write(asked, &dead, 1) != 1);
+	}
+	if (pid < 0)
+		return false;
+	wait.fd = answer;
+	if (poll(&wait, 1, ANSWER_MS) <= 0 || read(answer, &dead, 1) != 1) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, WNOHANG);
+		return false;
+	}
+	waitpid(pid, NULL, 0);
+	return dead;
+}
+
+/* Whether the path leads to this very mount and its daemon is not gone. */
 static bool is_live(const struct mounts_entry *m)
 {
-	struct stat st;
+	struct statx st;
 
-	return stat(m->mountpoint, &st) == 0 &&
-	       st.st_dev == makedev(m->major, m->minor) && !mounts_is_dead(m->mountpoint);
+	/* What the kernel knows by itself is enough. */
+	return statx(AT_FDCWD, m->mountpoint, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		     STATX_TYPE, &st) == 0 &&
+	       st.stx_dev_major == m->major && st.stx_dev_minor == m->minor &&
+	       !mounts_is_dead(m->mountpoint);
 }
 
 static int find_each(void *arg, const struct mounts_entry *m, struct err *err)

@@ -33,10 +33,10 @@ int mounts_each_in(const char *path, mounts_each_fn *each, void *arg,
 
 /* The mountpoint of the newest live mount of the store (absolute, resolved path), to be
  * freed by the caller. Mounts whose daemon is dead and mounts that are hidden by another one
- * do not count. ERR_NOTFOUND. */
+ * do not count; one that does not answer for a second does. ERR_NOTFOUND. */
 int mounts_find(const char *store, char **ret_mountpoint, struct err *err) MUST_CHECK;
 
-/* Whether the daemon of a FUSE mount is gone. */
+/* Whether the daemon of a FUSE mount is gone; false if it does not answer for a second. */
 bool mounts_is_dead(const char *mountpoint);
 
 #endif

@@ -62,9 +62,9 @@ static int fs_open(struct fs *fs, const struct mount_options *o, struct err *err
 	if (!rc)
 		rc = objects_new(fs->store, (size_t)cache, &fs->objects, err);
 	if (!rc)
-		rc = ahead_new(fs->objects, &fs->ahead, err);
-	if (!rc)
 		rc = forest_new(fs->store, trees, &fs->forest, err);
+	if (!rc)
+		rc = ahead_new(fs->objects, fs->forest, &fs->ahead, err);
 	if (!rc)
 		rc = names_cache_new(store_catalog(fs->store), &fs->names, err);
 	if (!rc)
@@ -86,8 +86,8 @@ static void fs_close(struct fs *fs)
 	counters_free(fs->counters);
 	generations_free(fs->generations);
 	names_cache_free(fs->names);
-	forest_free(fs->forest);
 	ahead_free(fs->ahead);
+	forest_free(fs->forest);
 	objects_free(fs->objects);
 	store_close(fs->store);
 }
@@ -205,6 +205,11 @@ static int serve_session(struct fuse_session *session, struct store *s,
 	return rc;
 }
 
+static void note_given(void *arg, uint64_t bytes)
+{
+	counters_given(arg, bytes);
+}
+
 static int serve(struct fs *fs, const struct mount_options *o, int *report,
 		 struct err *err)
 {
@@ -227,7 +232,9 @@ static int serve(struct fs *fs, const struct mount_options *o, int *report,
 	rc = session_new(fs, o, &session, err);
 	if (rc)
 		return rc;
+	ahead_serve(fs->ahead, session, note_given, fs->counters);
 	rc = serve_session(session, fs->store, mountpoint, report, err);
+	ahead_serve(fs->ahead, NULL, NULL, NULL);
 	fuse_session_destroy(session);
 	return rc;
 }

@@ -233,6 +233,9 @@ static int trees_readdir(struct fs *fs, uint64_t dir, uint64_t offset,
 	if (rc < 0)
 		return rc;
 	counters_hold(fs->counters, v.tree->number, out->held);
+	/* The empty answer comes after all others. */
+	if (out->plus && out->used == 0 && offset > 0)
+		ahead_listed(fs->ahead, v.tree, v.nid);
 	return 0;
 }
 
@@ -248,8 +251,8 @@ static int trees_readlink(struct fs *fs, uint64_t id, struct buf *out, struct er
 	return rc ? rc : buf_append(out, target, len, err);
 }
 
-static int trees_read(struct fs *fs, uint64_t id, uint64_t off, void *data, size_t len,
-		      size_t *ret_len, struct err *err)
+static int read_node(struct fs *fs, uint64_t id, uint64_t off, void *data, size_t len,
+		     size_t *ret_len, struct err *err)
 {
 	auto_view struct view v;
 	struct tree_node node;
@@ -275,7 +278,18 @@ static int trees_read(struct fs *fs, uint64_t id, uint64_t off, void *data, size
 			       digest_format(&node.digest, text),
 			       rc ? "missing" : "short");
 	if (!rc && off == 0)
-		ahead_note(fs->ahead, v.tree, v.nid, node.size);
+		ahead_read(fs->ahead, v.tree, v.nid);
+	return rc;
+}
+
+static int trees_read(struct fs *fs, uint64_t id, uint64_t off, void *data, size_t len,
+		      size_t *ret_len, struct err *err)
+{
+	int rc;
+
+	ahead_begin(fs->ahead);
+	rc = read_node(fs, id, off, data, len, ret_len, err);
+	ahead_end(fs->ahead);
 	return rc;
 }
 

@@ -169,6 +169,22 @@ typedef int catalog_key_fn(void *arg, const struct record_key *key, struct err *
 int catalog_key_each(struct catalog_txn *t, const struct digest *from,
 		     catalog_key_fn *each, void *arg, struct err *err) MUST_CHECK;
 
+/* ---- manifests that are kept for their own sake ---- */
+
+int catalog_artifact_get(struct catalog_txn *t, const struct digest *manifest,
+			 struct record_artifact *ret, struct err *err) MUST_CHECK;
+int catalog_artifact_put(struct catalog_txn *t, const struct record_artifact *artifact,
+			 struct err *err) MUST_CHECK;
+/* Missing is fine. */
+int catalog_artifact_remove(struct catalog_txn *t, const struct digest *manifest,
+			    struct err *err) MUST_CHECK;
+/* As catalog_layer_each. */
+typedef int catalog_artifact_fn(void *arg, const struct record_artifact *artifact,
+				struct err *err);
+int catalog_artifact_each(struct catalog_txn *t, const struct digest *from,
+			  catalog_artifact_fn *each, void *arg,
+			  struct err *err) MUST_CHECK;
+
 /* ---- names ---- */
 
 /* ref->name and ref->targets live in *ret_memory, which the caller frees. */

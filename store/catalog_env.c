@@ -25,7 +25,7 @@ static const char *const table_names[CATALOG_TABLES] = {
 	[CATALOG_CHAINS] = "chains",   [CATALOG_BLOBS] = "blobs",
 	[CATALOG_IMAGES] = "images",   [CATALOG_REFS] = "refs",
 	[CATALOG_TREES] = "trees",     [CATALOG_PACKS] = "packs",
-	[CATALOG_KEYS] = "keys",
+	[CATALOG_KEYS] = "keys",       [CATALOG_ARTIFACTS] = "artifacts",
 };
 
 static bool is_blocked(int rc)

@@ -91,7 +91,7 @@ int catalog_object_get(struct catalog_txn *t, const struct digest *d,
 	struct digest copy = *d;
 	MDB_val key = {DIGEST_SIZE, copy.bytes}, value;
 	int rc = mdb_get(t->mdb, t->env->tables[CATALOG_OBJECTS], &key, &value);
-	char hex[DIGEST_HEX_SIZE];
+	char text[DIGEST_TEXT_SIZE];
 
 	if (rc == 0)
 		return place_decode(&value, ret, err);
@@ -99,7 +99,8 @@ int catalog_object_get(struct catalog_txn *t, const struct digest *d,
 		return catalog_error(rc, "cannot look up an object", err);
 	if (!err)
 		return -ERR_NOTFOUND;
-	return err_set(err, ERR_NOTFOUND, "there is no object %s", digest_hex(d, hex));
+	return err_set(err, ERR_NOTFOUND, "there is no object %s",
+		       digest_format(d, text));
 }
 
 /* ---- adding ---- */

@@ -12,7 +12,7 @@
 #include "store/catalog.h"
 
 /* Of keys and values below and in the tables; another one means: rebuild. */
-#define CATALOG_LAYOUT 3
+#define CATALOG_LAYOUT 4
 
 enum catalog_table {
 	CATALOG_META, /* LMDB's main table */
@@ -25,6 +25,7 @@ enum catalog_table {
 	CATALOG_TREES,
 	CATALOG_PACKS,
 	CATALOG_KEYS,
+	CATALOG_ARTIFACTS,
 	CATALOG_TABLES,
 };
 

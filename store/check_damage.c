@@ -43,10 +43,10 @@ static int is_there(struct check_damage *d, struct catalog_txn *t,
 		    const struct digest *digest, struct object_place *ret_place,
 		    bool *ret, struct err *err)
 {
-	int r = catalog_object_get(t, digest, ret_place, NULL);
+	int r = store_object_get(d->store, t, digest, ret_place, NULL);
 
 	if (r < 0 && r != -ERR_NOTFOUND)
-		return catalog_object_get(t, digest, ret_place, err);
+		return store_object_get(d->store, t, digest, ret_place, err);
 	*ret = r == 0 && digest_map_find(&d->dropped, digest) < 0;
 	return *ret ? 0 : add(&d->lost, digest, err);
 }
@@ -107,7 +107,7 @@ int check_damage_dropped(struct check_damage *d, const struct digest_map *droppe
 		const struct digest *digest = digest_map_entry(dropped, i);
 		struct object_place place;
 
-		r = catalog_object_get(t, digest, &place, err);
+		r = store_object_get(d->store, t, digest, &place, err);
 		if (r == -ERR_NOTFOUND)
 			r = add(&d->dropped, digest, err);
 	}
@@ -134,8 +134,8 @@ static int look_at_list(struct lists *lists, const struct object_place *place,
 	if (place->off > f->len || place->len > f->len - place->off)
 		r = err_set(err, ERR_CORRUPT, "its place is not in its frame");
 	else
-		r = check_objects_list(lists->txn, f->data + place->off, place->len,
-				       &size, err);
+		r = check_objects_list(lists->d->store, lists->txn, f->data + place->off,
+				       place->len, &size, err);
 	frame_cache_put(lists->frames, f);
 	return r;
 }
@@ -304,6 +304,13 @@ static int on_image(void *arg, const struct record_image *image, struct err *err
 	return r < 0 ? r : look_at_document(arg, &image->config, err);
 }
 
+static int on_artifact(void *arg, const struct record_artifact *artifact, struct err *err)
+{
+	int r = look_at_document(arg, &artifact->manifest, err);
+
+	return r < 0 ? r : look_at_document(arg, &artifact->needs, err);
+}
+
 static int on_index(void *arg, const struct record_ref *ref, struct err *err)
 {
 	return look_at_document(arg, &ref->index, err);
@@ -318,6 +325,8 @@ static int find_documents(struct check_damage *d, struct err *err)
 	p.txn = t;
 	if (r == 0)
 		r = catalog_image_each(t, NULL, on_image, &p, err);
+	if (r == 0)
+		r = catalog_artifact_each(t, NULL, on_artifact, &p, err);
 	return r < 0 ? r : catalog_ref_each(t, NULL, on_index, &p, err);
 }
 

@@ -143,6 +143,13 @@ static int on_key(void *arg, const struct record_key *key, struct err *err)
 	return put(arg, &item, err);
 }
 
+static int on_artifact(void *arg, const struct record_artifact *artifact, struct err *err)
+{
+	const struct record_item item = {.type = RECORD_ARTIFACT, .artifact = *artifact};
+
+	return put(arg, &item, err);
+}
+
 int check_dump_packs(const struct check_ranges *ranges, struct buf *out, struct err *err)
 {
 	int r = 0;
@@ -186,7 +193,9 @@ static int put_all(struct dump *d, struct err *err)
 		r = catalog_image_each(d->txn, NULL, on_image, d, err);
 	if (r == 0)
 		r = catalog_ref_each(d->txn, NULL, on_ref, d, err);
-	return r < 0 ? r : catalog_key_each(d->txn, NULL, on_key, d, err);
+	if (r == 0)
+		r = catalog_key_each(d->txn, NULL, on_key, d, err);
+	return r < 0 ? r : catalog_artifact_each(d->txn, NULL, on_artifact, d, err);
 }
 
 /* Numbers that were given once are not given again, whatever had them. */

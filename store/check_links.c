@@ -174,6 +174,20 @@ static int on_key(void *arg, const struct record_key *key, struct err *err)
 	return r;
 }
 
+/* What it needs may be elsewhere (a registry keeps signatures of what it does not have); the
+ * documents are here. */
+static int on_artifact(void *arg, const struct record_artifact *artifact, struct err *err)
+{
+	char text[DIGEST_TEXT_SIZE], name[DIGEST_TEXT_SIZE + 16];
+	struct links *l = arg;
+	int r;
+
+	snprintf(name, sizeof(name), "artifact %s",
+		 digest_format(&artifact->manifest, text));
+	r = check_document(l, &artifact->manifest, "manifest", name, err);
+	return r < 0 ? r : check_document(l, &artifact->needs, "list", name, err);
+}
+
 int check_links(struct catalog_txn *t, struct check_report *report,
 		struct check_counts *ret, struct err *err)
 {
@@ -190,6 +204,8 @@ int check_links(struct catalog_txn *t, struct check_report *report,
 		r = catalog_ref_each(t, NULL, on_ref, &l, err);
 	if (r == 0)
 		r = catalog_key_each(t, NULL, on_key, &l, err);
+	if (r == 0)
+		r = catalog_artifact_each(t, NULL, on_artifact, &l, err);
 	if (r == 0)
 		*ret = l.counts;
 	return r;

@@ -22,12 +22,12 @@ void check_objects_release(struct check_objects *c)
 
 /* ---- lists of chunks ---- */
 
-static int check_chunk(struct catalog_txn *t, const struct chunk_range *range,
-		       struct err *err)
+static int check_chunk(struct store *s, struct catalog_txn *t,
+		       const struct chunk_range *range, struct err *err)
 {
 	struct object_place place;
 	char hex[DIGEST_HEX_SIZE];
-	int r = catalog_object_get(t, &range->digest, &place, err);
+	int r = store_object_get(s, t, &range->digest, &place, err);
 
 	if (r == -ERR_NOTFOUND)
 		return err_set(err, ERR_CORRUPT, "its chunk %s is missing",
@@ -38,8 +38,8 @@ static int check_chunk(struct catalog_txn *t, const struct chunk_range *range,
 	return r;
 }
 
-int check_objects_list(struct catalog_txn *t, const uint8_t *bytes, size_t len,
-		       uint64_t *ret_size, struct err *err)
+int check_objects_list(struct store *s, struct catalog_txn *t, const uint8_t *bytes,
+		       size_t len, uint64_t *ret_size, struct err *err)
 {
 	struct chunk_list list;
 	int r = chunk_list_open(bytes, len, &list, err);
@@ -49,7 +49,7 @@ int check_objects_list(struct catalog_txn *t, const uint8_t *bytes, size_t len,
 
 		r = chunk_list_get(&list, i, &range, err);
 		if (r == 0 && !range.hole)
-			r = check_chunk(t, &range, err);
+			r = check_chunk(s, t, &range, err);
 	}
 	if (r == 0)
 		*ret_size = chunk_list_size(&list);
@@ -81,7 +81,7 @@ static int look_at_list(struct check_objects *c, struct catalog_txn *t,
 	char text[DIGEST_TEXT_SIZE];
 	struct err cause = {0};
 	uint64_t size;
-	int r = check_objects_list(t, raw + e->off, e->len, &size, &cause);
+	int r = check_objects_list(c->store, t, raw + e->off, e->len, &size, &cause);
 
 	if (r == 0)
 		return keep_large(c, &e->digest, size, err);

@@ -130,7 +130,7 @@ int check_frames_run(struct check_frames *c, struct err *err) MUST_CHECK;
 struct check_state {
 	struct check_ranges ranges;
 	struct digest_map dropped; /* objects that need not be there */
-	struct digest_map rows[6];
+	struct digest_map rows[7];
 	struct digest_map trees;
 	uint32_t next_number;
 	uint64_t end, seq; /* how far the journal was read into this */
@@ -187,10 +187,10 @@ int check_objects_bad(void *arg, uint32_t pack, uint64_t from, uint64_t to,
 /* After a whole run over all frames. */
 int check_objects_finish(struct check_objects *c, struct err *err) MUST_CHECK;
 
-/* Whether the bytes are a sound list, and each of its chunks is in the catalog and as long
- * as the list says: else ERR_CORRUPT. */
-int check_objects_list(struct catalog_txn *t, const uint8_t *bytes, size_t len,
-		       uint64_t *ret_size, struct err *err) MUST_CHECK;
+/* Whether the bytes are a sound list, and each of its chunks is there (here or in an
+ * alternate) and as long as the list says: else ERR_CORRUPT. */
+int check_objects_list(struct store *s, struct catalog_txn *t, const uint8_t *bytes,
+		       size_t len, uint64_t *ret_size, struct err *err) MUST_CHECK;
 
 /* ---- check_links.c ---- */
 

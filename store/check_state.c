@@ -13,11 +13,13 @@ enum table {
 	IMAGES,
 	REFS,
 	KEYS,
+	ARTIFACTS,
 };
 
 static const char *const table_names[] = {
-	[LAYERS] = "layer", [CHAINS] = "chain", [BLOBS] = "blob",
-	[IMAGES] = "image", [REFS] = "name",    [KEYS] = "key",
+	[LAYERS] = "layer",       [CHAINS] = "chain", [BLOBS] = "blob",
+	[IMAGES] = "image",       [REFS] = "name",    [KEYS] = "key",
+	[ARTIFACTS] = "artifact",
 };
 
 struct row {
@@ -145,6 +147,10 @@ static bool place_of(const struct record_item *item, enum table *ret, struct dig
 	case RECORD_KEY:
 		*ret = KEYS;
 		*key = item->key.key;
+		return true;
+	case RECORD_ARTIFACT:
+		*ret = ARTIFACTS;
+		*key = item->artifact.manifest;
 		return true;
 	default:
 		return false;
@@ -290,26 +296,17 @@ static int put_tree(struct check_state *st, const struct record_tree *item,
 	return r;
 }
 
+static const enum table gone_tables[] = {
+	[GONE_LAYER] = LAYERS, [GONE_CHAIN] = CHAINS,       [GONE_BLOB] = BLOBS,
+	[GONE_IMAGE] = IMAGES, [GONE_ARTIFACT] = ARTIFACTS,
+};
+
 static void put_gone(struct check_state *st, const struct record_gone *g)
 {
 	if (g->number)
 		raise_number(st, g->number);
-	switch (g->kind) {
-	case GONE_LAYER:
-		remove_row(st, LAYERS, &g->id);
-		return;
-	case GONE_CHAIN:
-		remove_row(st, CHAINS, &g->id);
-		return;
-	case GONE_BLOB:
-		remove_row(st, BLOBS, &g->id);
-		return;
-	case GONE_IMAGE:
-		remove_row(st, IMAGES, &g->id);
-		return;
-	default:
-		return;
-	}
+	if (g->kind < ARRAY_LEN(gone_tables) && g->kind != GONE_NUMBER)
+		remove_row(st, gone_tables[g->kind], &g->id);
 }
 
 static int apply_item(void *arg, const struct record_item *item, struct err *err)
@@ -464,6 +461,7 @@ COMPARE(blob, RECORD_BLOB)
 COMPARE(image, RECORD_IMAGE)
 COMPARE(ref, RECORD_REF)
 COMPARE(key, RECORD_KEY)
+COMPARE(artifact, RECORD_ARTIFACT)
 
 static void tell_missing(struct comparison *c)
 {
@@ -582,6 +580,8 @@ int check_state_compare(struct check_state *st, struct catalog_txn *t,
 		r = catalog_ref_each(t, NULL, on_ref, &c, err);
 	if (r == 0)
 		r = catalog_key_each(t, NULL, on_key, &c, err);
+	if (r == 0)
+		r = catalog_artifact_each(t, NULL, on_artifact, &c, err);
 	if (r < 0)
 		return r;
 	tell_missing(&c);

@@ -3,7 +3,6 @@
  * are derived, so damage of them is put right by making them anew. */
 #include "store/check_private.h"
 
-#include <dirent.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -218,20 +217,11 @@ int check_trees_files(struct store *s, struct check_report *report, bool drop,
 		      struct err *err)
 {
 	struct files f = {s, report, drop};
-	DIR *dir;
-	int fd, r;
+	auto_dir DIR *dir = NULL;
+	int r;
 
 	if (store_trees_dirfd(s) < 0)
 		return 0;
-	r = io_open(store_trees_dirfd(s), ".", O_RDONLY | O_DIRECTORY, 0, &fd, err);
-	if (r < 0)
-		return r;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return err_sys(err, errno, "cannot list the trees");
-	}
-	r = look_at_dir(&f, dir, err);
-	closedir(dir);
-	return r;
+	r = io_opendir(store_trees_dirfd(s), ".", &dir, err);
+	return r < 0 ? r : look_at_dir(&f, dir, err);
 }

@@ -8,7 +8,6 @@
  * under a user is harmless anyway: it lives on until its last user closes it. */
 #include "store/forest_private.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -64,22 +63,16 @@ static int add(struct scan *s, int dirfd, const char *name, struct err *err)
 
 static int scan(struct scan *s, int dirfd, struct err *err)
 {
+	auto_dir DIR *dir = NULL;
 	struct dirent *e;
-	DIR *dir;
-	int fd, r = io_open(dirfd, ".", O_RDONLY | O_DIRECTORY, 0, &fd, err);
+	int r = io_opendir(dirfd, ".", &dir, err);
 
 	if (r < 0)
 		return r;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return err_nomem(err);
-	}
 	buf_clear(&s->files);
 	s->total = 0;
 	while (r == 0 && (e = readdir(dir)))
 		r = add(s, dirfd, e->d_name, err);
-	closedir(dir);
 	return r;
 }
 

@@ -18,6 +18,7 @@ static int collect_packs(struct gc_roots *g, struct err *err)
 	if (g->options->dry_run) {
 		mark.only = &g->layers;
 		mark.only_images = &g->images;
+		mark.only_artifacts = &g->artifacts;
 	}
 	r = gc_mark_run(&mark, err);
 	g->result->objects = mark.count;

@@ -5,7 +5,8 @@
  * file that any process has open counts too; running sessions tell by pins.h), or was
  * committed or used within the time of grace. From there: images to their documents and
  * chains, chains to the chains below and to layers, layers to their recipes, recipes to
- * objects, chunked objects to chunks, objects to frames of packs.
+ * objects, chunked objects to chunks, objects to frames of packs. Artifacts (artifact.h) keep
+ * what they list.
  *
  * In this order, each step a commit of its own, so that a crash anywhere leaves a store with
  * nothing missing, only with something to be collected by the next gc:
@@ -36,14 +37,15 @@ struct gc_options {
 	/* Chains and layers in use. */
 	const struct digest *roots;
 	size_t root_count;
-	/* Told of what goes in step 1 ("layer", "chain", "image", "blob"). May be NULL. */
+	/* Told of what goes in step 1 ("layer", "chain", "image", "blob",
+	 * "artifact"). May be NULL. */
 	void (*tell)(void *arg, const char *kind, const struct digest *id);
 	void *arg;
 };
 
 struct gc_result {
-	uint64_t layers, chains, images, blobs; /* gone */
-	uint64_t objects, live_objects;         /* before; needed */
+	uint64_t layers, chains, images, blobs, artifacts; /* gone */
+	uint64_t objects, live_objects;                    /* before; needed */
 	uint64_t packs_dropped, packs_rewritten;
 	uint64_t packs_busy; /* ought to be rewritten, but somebody appends to them */
 	uint64_t bytes_before, bytes_after; /* of packs, as the filesystem has them */

@@ -190,8 +190,9 @@ static int on_frame(void *arg, const struct pack_place *at, const struct pack_fr
 
 /* ---- recipes and trees ---- */
 
-static int copy_segment(struct gc_copy *c, struct pack_place *place, struct err *err)
+static int copy_segment(void *arg, struct pack_place *place, struct err *err)
 {
+	struct gc_copy *c = arg;
 	struct gc_mark *m = c->mark;
 	struct pack_frame f;
 	int r;
@@ -207,32 +208,11 @@ static int copy_recipe(struct gc_copy *c, const struct pack_place *at,
 		       struct pack_place *ret, struct err *err)
 {
 	struct gc_mark *m = c->mark;
-	enum pack_frame_type type;
-	struct recipe_index x;
-	uint8_t *entry;
-	int r = pack_read_body(store_packs(m->store), at, m->codec, &m->frame_bytes,
-			       &m->index, &type, err);
+	int r = recipe_frame_read(store_packs(m->store), at, m->codec, &m->frame_bytes,
+				  &m->index, err);
 
 	if (r == 0)
-		r = recipe_index_open(&x, m->index.data, m->index.len, err);
-	if (r < 0)
-		return r;
-	entry = m->index.data + (x.entries - m->index.data);
-	for (uint32_t i = 0; i < x.count && r == 0; i++) {
-		struct pack_place place;
-		uint64_t from, to;
-		bool more;
-
-		r = recipe_index_next(&x, &place, &from, &to, &more, err);
-		if (r == 0)
-			r = copy_segment(c, &place, err);
-		if (r < 0)
-			break;
-		put_le32(entry + 8, place.pack);
-		put_le32(entry + 12, place.len);
-		put_le64(entry + 16, place.off);
-		entry += RECIPE_INDEX_ENTRY_SIZE;
-	}
+		r = recipe_index_move(&m->index, at, copy_segment, c, err);
 	return r < 0 ? r
 		     : session_put_frame(c->session, PACK_RECIPE, m->index.data,
 					 m->index.len, ret, err);

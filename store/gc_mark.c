@@ -195,7 +195,7 @@ int64_t gc_mark_find(const struct gc_mark *m, const struct digest *d)
 
 /* ---- marking ---- */
 
-static void mark_object(struct gc_mark *m, const struct digest *d)
+void gc_mark_object(struct gc_mark *m, const struct digest *d)
 {
 	int64_t i = gc_mark_find(m, d);
 
@@ -215,7 +215,7 @@ static int mark_list(struct gc_mark *m, const uint8_t *bytes, size_t len, struct
 
 		r = chunk_list_get(&list, i, &range, err);
 		if (r == 0 && !range.hole)
-			mark_object(m, &range.digest);
+			gc_mark_object(m, &range.digest);
 	}
 	return r;
 }
@@ -340,12 +340,9 @@ static int mark_tree(struct gc_mark *m, uint32_t number, const struct record_lay
 static int read_recipe_frame(struct gc_mark *m, const struct pack_place *at,
 			     struct buf *raw, struct err *err)
 {
-	enum pack_frame_type type;
-	int r = pack_read_body(store_packs(m->store), at, m->codec, &m->frame_bytes, raw,
-			       &type, err);
+	int r = recipe_frame_read(store_packs(m->store), at, m->codec, &m->frame_bytes,
+				  raw, err);
 
-	if (r == 0 && type != PACK_RECIPE)
-		r = err_set(err, ERR_CORRUPT, "a frame is no part of a recipe");
 	return r == -ERR_NOTFOUND ? err_set(err, ERR_CORRUPT, "a pack is missing") : r;
 }
 
@@ -362,7 +359,7 @@ static int mark_segment(struct gc_mark *m, const struct pack_place *at, uint64_t
 		struct digest d;
 
 		memcpy(d.bytes, g.objects + (size_t)i * DIGEST_SIZE, DIGEST_SIZE);
-		mark_object(m, &d);
+		gc_mark_object(m, &d);
 	}
 	return r;
 }
@@ -377,7 +374,7 @@ static int mark_recipe(struct gc_mark *m, uint32_t number, const struct pack_pla
 	if (r == 0)
 		r = add_plain(m, number, at, err);
 	if (r == 0)
-		r = recipe_index_open(&x, m->index.data, m->index.len, err);
+		r = recipe_index_open(&x, m->index.data, m->index.len, at, err);
 	while (r == 0) {
 		struct pack_place segment;
 		uint64_t from, to;
@@ -436,15 +433,15 @@ static int mark_image(void *arg, const struct record_image *image, struct err *e
 	(void)err;
 	if (m->only_images && digest_map_find(m->only_images, &image->manifest) < 0)
 		return 0;
-	mark_object(m, &image->manifest);
-	mark_object(m, &image->config);
+	gc_mark_object(m, &image->manifest);
+	gc_mark_object(m, &image->config);
 	return 0;
 }
 
 static int mark_ref(void *arg, const struct record_ref *ref, struct err *err)
 {
 	(void)err;
-	mark_object(arg, &ref->index);
+	gc_mark_object(arg, &ref->index);
 	return 0;
 }
 
@@ -455,7 +452,7 @@ static int mark_blob(void *arg, const struct record_blob *blob, struct err *err)
 
 	(void)err;
 	if (!m->only || digest_map_find(m->only, &blob->diffid) >= 0)
-		mark_object(m, &blob->blob);
+		gc_mark_object(m, &blob->blob);
 	return 0;
 }
 
@@ -469,6 +466,10 @@ int gc_mark_more(struct gc_mark *m, struct catalog_txn *t, struct err *err)
 		r = catalog_ref_each(t, NULL, mark_ref, m, err);
 	if (r == 0)
 		r = catalog_blob_each(t, NULL, mark_blob, m, err);
+	if (r == 0)
+		r = gc_artifacts_mark(m, t, err);
+	if (r == 0)
+		r = gc_mark_keys(m, t, err);
 	return r < 0 ? r : expand(m, err);
 }
 

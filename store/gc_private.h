@@ -26,14 +26,34 @@ struct gc_roots {
 	const struct gc_options *options;
 	struct gc_result *result;
 	int64_t cutoff; /* what was used at this time or later is kept */
-	struct digest_map images, chains, layers; /* struct gc_kept */
-	struct buf soft;                          /* struct gc_soft, of layers */
+	struct digest_map images, chains, layers, artifacts; /* struct gc_kept */
+	struct digest_map
+		listed;  /* struct gc_kept: by names and artifacts, whatever it is */
+	struct buf soft; /* struct gc_soft, of layers */
 };
 
 /* Finds and commits what is gone; with dry_run only finds. Can be run again. */
 void gc_roots_init(struct gc_roots *g);
 void gc_roots_release(struct gc_roots *g);
 int gc_roots_run(struct gc_roots *g, struct err *err) MUST_CHECK;
+
+/* Keeps what the digest names: an image, layer or chain; nothing is fine. */
+int gc_roots_keep(struct gc_roots *g, struct catalog_txn *t, const struct digest *id,
+		  struct err *err) MUST_CHECK;
+/* Notes that something that is kept names it. */
+int gc_roots_list(struct gc_roots *g, const struct digest *id,
+		  struct err *err) MUST_CHECK;
+
+/* ---- gc_artifacts.c ---- */
+
+struct gc_mark;
+
+/* Which artifacts are needed, once all else is known, and what they need. */
+int gc_artifacts_find(struct gc_roots *g, struct catalog_txn *t,
+		      const struct pins_seen *pins, struct err *err) MUST_CHECK;
+/* Marks what artifacts need of packs. */
+int gc_artifacts_mark(struct gc_mark *m, struct catalog_txn *t,
+		      struct err *err) MUST_CHECK;
 
 /* ---- gc_mark.c ---- */
 
@@ -82,7 +102,7 @@ struct gc_mark {
 	struct buf plain;              /* struct pack_place: of live recipes and trees */
 	struct buf packs;              /* struct gc_pack: as they were with this table */
 	const struct digest_map *only; /* layers that count, of dry_run; NULL: all */
-	const struct digest_map *only_images;
+	const struct digest_map *only_images, *only_artifacts;
 	/* scratch */
 	struct codec *codec;
 	struct buf frame_bytes, index, body;
@@ -105,6 +125,11 @@ int gc_mark_twice(struct gc_mark *m, struct err *err) MUST_CHECK;
 /* The same in what was committed since. */
 int gc_mark_twice_more(struct gc_mark *m, struct catalog_txn *t,
 		       struct err *err) MUST_CHECK;
+
+/* D is needed, if the table has it. */
+void gc_mark_object(struct gc_mark *m, const struct digest *d);
+/* gc_mark_keys.c: the same for the documents of all keys. */
+int gc_mark_keys(struct gc_mark *m, struct catalog_txn *t, struct err *err) MUST_CHECK;
 
 /* The object's number; -1: not there when the table was read. */
 int64_t gc_mark_find(const struct gc_mark *m, const struct digest *d);

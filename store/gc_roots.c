@@ -20,6 +20,8 @@ void gc_roots_init(struct gc_roots *g)
 	digest_map_init(&g->images, sizeof(struct gc_kept));
 	digest_map_init(&g->chains, sizeof(struct gc_kept));
 	digest_map_init(&g->layers, sizeof(struct gc_kept));
+	digest_map_init(&g->artifacts, sizeof(struct gc_kept));
+	digest_map_init(&g->listed, sizeof(struct gc_kept));
 	buf_init(&g->soft, SOFT_MAX * sizeof(struct gc_soft));
 }
 
@@ -28,6 +30,8 @@ void gc_roots_release(struct gc_roots *g)
 	digest_map_release(&g->images);
 	digest_map_release(&g->chains);
 	digest_map_release(&g->layers);
+	digest_map_release(&g->artifacts);
+	digest_map_release(&g->listed);
 	buf_release(&g->soft);
 }
 
@@ -94,6 +98,19 @@ static int keep_either(struct gc_roots *g, struct catalog_txn *t, const struct d
 	return r < 0 ? r : keep_chain(g, t, id, err);
 }
 
+int gc_roots_keep(struct gc_roots *g, struct catalog_txn *t, const struct digest *id,
+		  struct err *err)
+{
+	int r = keep_image(g, t, id, err);
+
+	return r < 0 ? r : keep_either(g, t, id, err);
+}
+
+int gc_roots_list(struct gc_roots *g, const struct digest *id, struct err *err)
+{
+	return digest_is_zero(id) ? 0 : keep(&g->listed, id, err);
+}
+
 /* ---- why ---- */
 
 struct visit {
@@ -106,7 +123,7 @@ struct visit {
 static int on_ref(void *arg, const struct record_ref *ref, struct err *err)
 {
 	struct visit *v = arg;
-	int r = 0;
+	int r = gc_roots_list(v->g, &ref->index, err);
 
 	for (uint32_t i = 0; i < ref->count && r == 0; i++)
 		r = keep_image(v->g, v->txn, &ref->targets[i].manifest, err);
@@ -227,7 +244,9 @@ static int find_needed(struct visit *v, struct err *err)
 		r = catalog_chain_each(v->txn, NULL, on_chain, v, err);
 	if (r == 0)
 		r = catalog_layer_each(v->txn, NULL, on_layer, v, err);
-	return r < 0 ? r : catalog_image_each(v->txn, NULL, on_image, v, err);
+	if (r == 0)
+		r = catalog_image_each(v->txn, NULL, on_image, v, err);
+	return r < 0 ? r : gc_artifacts_find(g, v->txn, v->pins, err);
 }
 
 /* ---- the rest ---- */
@@ -287,10 +306,23 @@ static int drop_layer(void *arg, const struct record_layer *layer, struct err *e
 		    &v->g->result->layers, err);
 }
 
+static int drop_artifact(void *arg, const struct record_artifact *artifact,
+			 struct err *err)
+{
+	struct visit *v = arg;
+
+	if (has(&v->g->artifacts, &artifact->manifest))
+		return 0;
+	return drop(v, GONE_ARTIFACT, "artifact", &artifact->manifest, 0,
+		    &v->g->result->artifacts, err);
+}
+
 static int drop_rest(struct visit *v, struct err *err)
 {
-	int r = catalog_image_each(v->txn, NULL, drop_image, v, err);
+	int r = catalog_artifact_each(v->txn, NULL, drop_artifact, v, err);
 
+	if (r == 0)
+		r = catalog_image_each(v->txn, NULL, drop_image, v, err);
 	if (r == 0)
 		r = catalog_chain_each(v->txn, NULL, drop_chain, v, err);
 	if (r == 0)

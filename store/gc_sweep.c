@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What crashes leave: files in `packs/` that no commit knows of, bytes behind a pack's end,
  * tree files whose number is no tree's any more. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -81,23 +80,15 @@ static int sweep_tree(struct store *s, struct catalog_txn *t, const char *name,
 static int sweep_trees(struct store *s, struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
+	auto_dir DIR *dir = NULL;
 	struct dirent *e;
-	DIR *dir;
-	int fd, r = catalog_begin(store_catalog(s), false, &t, err);
+	int r = catalog_begin(store_catalog(s), false, &t, err);
 
 	if (r < 0 || s->trees_dirfd < 0)
 		return r;
-	r = io_open(s->trees_dirfd, ".", O_RDONLY | O_DIRECTORY, 0, &fd, err);
-	if (r < 0)
-		return r;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return err_nomem(err);
-	}
+	r = io_opendir(s->trees_dirfd, ".", &dir, err);
 	while (r == 0 && (e = readdir(dir)))
 		r = sweep_tree(s, t, e->d_name, err);
-	closedir(dir);
 	return r;
 }
 

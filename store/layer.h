@@ -62,6 +62,10 @@ int layer_open(struct store *s, struct objects *o, const struct digest *diffid,
 	       struct stream **ret, struct record_layer *ret_record,
 	       struct err *err) MUST_CHECK;
 
+/* The same from byte AT on. */
+int layer_open_at(struct store *s, struct objects *o, const struct digest *diffid,
+		  uint64_t at, struct stream **ret, struct err *err) MUST_CHECK;
+
 /* Rebuilds the layer's tree image from its recipe alone (repair, or a newer tree writer).
  * OUT is empty and gets the image. */
 int layer_rebuild_tree(struct store *s, const struct record_layer *layer, struct buf *out,

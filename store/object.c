@@ -82,7 +82,7 @@ static int look_up(struct objects *o, const struct digest *d, struct object_plac
 	int r = catalog_begin(store_catalog(o->store), false, &txn, err);
 
 	if (r == 0)
-		r = catalog_object_get(txn, d, ret, err);
+		r = store_object_get(o->store, txn, d, ret, err);
 	if (r == 0)
 		remember_place(o, d, ret);
 	return r;
@@ -369,6 +369,15 @@ bool objects_is_decoded(struct objects *o, const struct digest *d)
 
 	return find_place(o, d, &place, NULL) < 0 ||
 	       frame_cache_has(o->frames, &place.frame);
+}
+
+void objects_fetch(struct objects *o, const struct digest *d)
+{
+	struct object_place place;
+
+	if (find_place(o, d, &place, NULL) == 0 &&
+	    !frame_cache_has(o->frames, &place.frame))
+		packs_fetch(store_packs(o->store), &place.frame);
 }
 
 void objects_stats(struct objects *o, struct objects_stats *ret)

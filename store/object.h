@@ -9,6 +9,7 @@
 #ifndef STORE_OBJECT_H
 #define STORE_OBJECT_H
 
+#include "store/base/stream.h"
 #include "store/store.h"
 
 struct objects;
@@ -29,6 +30,11 @@ int objects_size(struct objects *o, const struct digest *d, uint64_t *ret,
 int objects_read(struct objects *o, const struct digest *d, uint64_t off, void *data,
 		 size_t len, size_t *ret_len, struct err *err) MUST_CHECK;
 
+/* The content from byte AT on, as a stream (object_stream.c); O outlives it. Whether it is there
+ * shows when it is read. */
+int objects_open(struct objects *o, const struct digest *d, uint64_t at,
+		 struct stream **ret, struct err *err) MUST_CHECK;
+
 /* Appends the whole content to BUF (bounded by buf->max): documents. */
 int objects_read_all(struct objects *o, const struct digest *d, struct buf *buf,
 		     struct err *err) MUST_CHECK;
@@ -43,6 +49,10 @@ bool objects_readahead_idle(const struct objects *o);
 /* Whether reading the first bytes of D needs no decoding any more. What cannot be found is
  * nothing to wait for either. */
 bool objects_is_decoded(struct objects *o, const struct digest *d);
+
+/* Has the frame that holds the first bytes of D read from disk, unless it is decoded. Does not
+ * wait for that, and never fails. */
+void objects_fetch(struct objects *o, const struct digest *d);
 
 struct objects_stats {
 	uint64_t hits, misses, decoded_bytes, cached_bytes, errors;

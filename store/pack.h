@@ -26,6 +26,23 @@ struct pack_place {
 	uint64_t off;
 };
 
+/* Packs of an alternate (alternates.h) have numbers with this bit, the alternate's slot in the
+ * next 7 and the number they have there in the rest. Only in memory: no frame and no record
+ * ever names such a number. */
+#define PACK_ALTERNATE       0x80000000u
+#define PACK_ALTERNATES_MAX  128u
+#define PACK_ALTERNATE_SHIFT 24
+#define PACK_ALTERNATE_BITS  0xff000000u
+
+/* A place that is written in a frame at CONTAINER means the packs that frame is among. */
+static inline void pack_place_beside(struct pack_place *place,
+				     const struct pack_place *container)
+{
+	if (container->pack & PACK_ALTERNATE)
+		place->pack = (place->pack & ~PACK_ALTERNATE_BITS) |
+			      (container->pack & PACK_ALTERNATE_BITS);
+}
+
 struct pack_entry {
 	struct digest digest;
 	uint32_t off; /* in the raw body */
@@ -79,8 +96,15 @@ struct packs;
 int packs_new(int packs_dirfd, struct packs **ret, struct err *err) MUST_CHECK;
 void packs_free(struct packs *p); /* NULL is ignored */
 
+/* From now on packs of SLOT (below PACK_ALTERNATES_MAX) are looked for in DIRFD, which is
+ * borrowed. The slot has none yet. */
+void packs_attach(struct packs *p, unsigned slot, int dirfd);
+
 /* Opens a pack, so that what is in it can be read even if gc removes it soon. */
 void packs_warm(struct packs *p, uint32_t number);
+
+/* Has a frame read from disk into the page cache, without waiting for it. */
+void packs_fetch(struct packs *p, const struct pack_place *at);
 
 /* Closes packs that were removed and are not being read, so that their space is given back.
  * For processes that live long. */

@@ -2,7 +2,6 @@
  * Reading frames by place, through a set of open packs. */
 #include "store/pack_private.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -19,7 +18,8 @@ struct pack_slot {
 };
 
 struct packs {
-	int dirfd; /* borrowed */
+	int dirfd;                           /* borrowed, as these: */
+	int alternates[PACK_ALTERNATES_MAX]; /* -1: none */
 	pthread_mutex_t lock;
 	struct pack_slot slots[SLOTS];
 };
@@ -34,6 +34,8 @@ int packs_new(int packs_dirfd, struct packs **ret, struct err *err)
 	pthread_mutex_init(&p->lock, NULL);
 	for (unsigned i = 0; i < SLOTS; i++)
 		p->slots[i].fd = -1;
+	for (unsigned i = 0; i < PACK_ALTERNATES_MAX; i++)
+		p->alternates[i] = -1;
 	*ret = p;
 	return 0;
 }
@@ -49,6 +51,13 @@ void packs_free(struct packs *p)
 	free(p);
 }
 
+void packs_attach(struct packs *p, unsigned slot, int dirfd)
+{
+	pthread_mutex_lock(&p->lock);
+	p->alternates[slot] = dirfd;
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* A pack that was aborted and made anew has its number again, but is another file. */
 static bool is_removed(int fd)
 {
@@ -62,15 +71,28 @@ static bool slot_has(const struct pack_slot *slot, uint32_t number)
 	return slot->fd >= 0 && slot->number == number;
 }
 
+/* With the lock. */
+static int open_pack(const struct packs *p, uint32_t number, int *ret_fd, struct err *err)
+{
+	char name[PACK_NAME_SIZE];
+	int dirfd = p->dirfd;
+
+	if (number & PACK_ALTERNATE) {
+		dirfd = p->alternates[(number & ~PACK_ALTERNATE) >> PACK_ALTERNATE_SHIFT];
+		number &= ~PACK_ALTERNATE_BITS;
+	}
+	pack_name(number, name);
+	if (dirfd < 0)
+		return err_set(err, ERR_NOTFOUND, "pack '%s' is of no alternate", name);
+	return io_open(dirfd, name, O_RDONLY, 0, ret_fd, err);
+}
+
 /* With the lock. *RET_FD is set if the slot is in use for another file. */
 static int fill_slot(struct packs *p, struct pack_slot *slot, uint32_t number,
 		     int *ret_fd, struct err *err)
 {
-	char name[PACK_NAME_SIZE];
-	int r;
+	int r = open_pack(p, number, ret_fd, err);
 
-	pack_name(number, name);
-	r = io_open(p->dirfd, name, O_RDONLY, 0, ret_fd, err);
 	/* gc has removed it: a recipe that is being read still leads there. */
 	if (r == -ERR_NOTFOUND && slot_has(slot, number))
 		return 0;
@@ -109,6 +131,16 @@ void packs_warm(struct packs *p, uint32_t number)
 
 	if (packs_acquire(p, number, &h, NULL) == 0)
 		packs_release(p, &h);
+}
+
+void packs_fetch(struct packs *p, const struct pack_place *at)
+{
+	struct pack_handle h;
+
+	if (packs_acquire(p, at->pack, &h, NULL) < 0)
+		return;
+	(void)posix_fadvise(h.fd, (off_t)at->off, at->len, POSIX_FADV_WILLNEED);
+	packs_release(p, &h);
 }
 
 void packs_drop_removed(struct packs *p)
@@ -238,19 +270,12 @@ static int list_dir(DIR *dir, struct buf *numbers, struct err *err)
 int packs_list(struct packs *p, uint32_t **ret, size_t *ret_count, struct err *err)
 {
 	auto_buf struct buf numbers;
-	auto_fd int fd = -1;
-	DIR *dir;
-	int r = io_open(p->dirfd, ".", O_RDONLY | O_DIRECTORY, 0, &fd, err);
+	auto_dir DIR *dir = NULL;
+	int r = io_opendir(p->dirfd, ".", &dir, err);
 
 	buf_init(&numbers, PACKS_MAX * sizeof(uint32_t));
-	if (r < 0)
-		return r;
-	dir = fdopendir(fd);
-	if (!dir)
-		return err_sys(err, errno, "cannot list the packs");
-	steal_fd(&fd);
-	r = list_dir(dir, &numbers, err);
-	closedir(dir);
+	if (r == 0)
+		r = list_dir(dir, &numbers, err);
 	if (r < 0)
 		return r;
 	*ret_count = numbers.len / sizeof(uint32_t);

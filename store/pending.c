@@ -17,7 +17,8 @@ struct pending {
 	pthread_mutex_t lock;
 	struct digest_map map; /* of struct catalog_object; place.frame.len 0: not yet */
 	struct catalog *catalog;
-	struct pins *pins; /* may be NULL */
+	struct alternates *alternates; /* may be NULL */
+	struct pins *pins;             /* may be NULL */
 	struct catalog_txn *reader;
 	uint64_t reader_state; /* of pins, when it began */
 	bool refreshed;
@@ -25,8 +26,8 @@ struct pending {
 	int64_t reader_began;
 };
 
-int pending_new(struct catalog *c, struct pins *pins, struct pending **ret,
-		struct err *err)
+int pending_new(struct catalog *c, struct alternates *alternates, struct pins *pins,
+		struct pending **ret, struct err *err)
 {
 	struct pending *p = calloc(1, sizeof(*p));
 
@@ -35,6 +36,7 @@ int pending_new(struct catalog *c, struct pins *pins, struct pending **ret,
 	pthread_mutex_init(&p->lock, NULL);
 	digest_map_init(&p->map, sizeof(struct catalog_object));
 	p->catalog = c;
+	p->alternates = alternates;
 	p->pins = pins;
 	*ret = p;
 	return 0;
@@ -113,14 +115,23 @@ static int look_in_catalog(struct pending *p, const struct digest *d,
 }
 
 /* 0 with *ret_kind, or -ERR_NOTFOUND without a text. */
-static int look_up(struct pending *p, const struct digest *d, enum object_kind *ret_kind,
-		   struct err *err)
+static int look_up(struct pending *p, const struct digest *d, bool abroad,
+		   enum object_kind *ret_kind, struct err *err)
 {
 	int64_t id = digest_map_find(&p->map, d);
 	const struct catalog_object *o;
+	struct object_place place;
+	int r;
 
-	if (id < 0)
-		return look_in_catalog(p, d, ret_kind, err);
+	if (id < 0) {
+		r = look_in_catalog(p, d, ret_kind, err);
+		if (r != -ERR_NOTFOUND || !abroad || !p->alternates)
+			return r;
+		r = alternates_object_get(p->alternates, d, &place, NULL);
+		if (r == 0)
+			*ret_kind = place.kind;
+		return r == 0 ? 0 : -ERR_NOTFOUND;
+	}
 	o = digest_map_entry(&p->map, (uint32_t)id);
 	*ret_kind = o->place.kind;
 	return 0;
@@ -133,7 +144,7 @@ int pending_claim(struct pending *p, const struct digest *d, enum object_kind ki
 	int r;
 
 	pthread_mutex_lock(&p->lock);
-	r = look_up(p, d, ret_kind, err);
+	r = look_up(p, d, kind != OBJECT_DOCUMENT, ret_kind, err);
 	if (r == 0) {
 		*ret = PENDING_KNOWN;
 	} else if (r == -ERR_NOTFOUND) {
@@ -155,7 +166,7 @@ int pending_has(struct pending *p, const struct digest *d, bool *ret, struct err
 	int r;
 
 	pthread_mutex_lock(&p->lock);
-	r = look_up(p, d, &kind, err);
+	r = look_up(p, d, true, &kind, err);
 	pthread_mutex_unlock(&p->lock);
 	if (r < 0 && r != -ERR_NOTFOUND)
 		return r;

@@ -9,20 +9,24 @@
 #ifndef STORE_PENDING_H
 #define STORE_PENDING_H
 
+#include "store/alternates.h"
 #include "store/catalog.h"
 #include "store/pins.h"
 
 struct pending;
 
-/* PINS: where it is noted what is looked for; may be NULL. Borrowed. */
-int pending_new(struct catalog *c, struct pins *pins, struct pending **ret,
-		struct err *err) MUST_CHECK;
+/* PINS: where it is noted what is looked for; may be NULL. ALTERNATES: may be NULL. All
+ * borrowed. */
+int pending_new(struct catalog *c, struct alternates *alternates, struct pins *pins,
+		struct pending **ret, struct err *err) MUST_CHECK;
 void pending_free(struct pending *p); /* NULL is ignored */
 
 /* Whose content it is from now on. */
 enum pending_claim {
-	PENDING_NEW,   /* the caller's: it has to store it and tell the place */
-	PENDING_KNOWN, /* the store has it, or somebody in this session claimed it before */
+	PENDING_NEW, /* the caller's: it has to store it and tell the place */
+	/* The store has it, or (unless it is a document) an alternate, or somebody in this
+	 * session claimed it before. */
+	PENDING_KNOWN,
 };
 
 /* *ret_id: the number of a new object. *ret_kind: what a known one is. */
@@ -30,7 +34,7 @@ int pending_claim(struct pending *p, const struct digest *d, enum object_kind ki
 		  enum pending_claim *ret, uint32_t *ret_id, enum object_kind *ret_kind,
 		  struct err *err) MUST_CHECK;
 
-/* Whether the store or the session has it. */
+/* Whether the store, an alternate or the session has it. */
 int pending_has(struct pending *p, const struct digest *d, bool *ret,
 		struct err *err) MUST_CHECK;
 

@@ -2,13 +2,11 @@
  * Notes of sessions in shared memory. */
 #include "store/pins.h"
 
-#include <dirent.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "store/base/endian.h"
@@ -88,8 +86,9 @@ static int make_locked(struct pins *p, int *ret_fd, struct stat *ret_st, struct 
 	uint64_t random;
 	int r;
 
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		return err_sys(err, errno, "cannot get random bytes");
+	r = io_random(&random, sizeof(random), err);
+	if (r < 0)
+		return r;
 	snprintf(p->name, sizeof(p->name), "%016llx", (unsigned long long)random);
 	r = perms_create(p->dirfd, p->name, O_RDWR, &fd, NULL, err);
 	if (r < 0)
@@ -252,21 +251,13 @@ static int look_at(struct pins_seen *n, const char *name, struct err *err)
 
 static int look_at_all(struct pins_seen *n, struct err *err)
 {
+	auto_dir DIR *dir = NULL;
 	struct dirent *e;
-	DIR *dir;
-	int fd, r = io_open(n->dirfd, ".", O_RDONLY | O_DIRECTORY, 0, &fd, err);
+	int r = io_opendir(n->dirfd, ".", &dir, err);
 
-	if (r < 0)
-		return r;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return err_nomem(err);
-	}
 	while (r == 0 && (e = readdir(dir)))
 		if (e->d_name[0] != '.' && strcmp(e->d_name, STATE) != 0)
 			r = look_at(n, e->d_name, err);
-	closedir(dir);
 	return r;
 }
 

@@ -43,6 +43,11 @@ int recipe_finish(struct recipe_writer *w, struct pack_place *ret, uint64_t *ret
 int recipe_open(struct store *s, struct objects *objects, const struct pack_place *index,
 		struct stream **ret, struct err *err) MUST_CHECK;
 
+/* The same from byte AT of the tar on: segments before it are not read. */
+int recipe_open_at(struct store *s, struct objects *objects,
+		   const struct pack_place *index, uint64_t at, struct stream **ret,
+		   struct err *err) MUST_CHECK;
+
 /* Calls EACH for every op in order (LITERAL: data; OBJECT: digest, offset) with its tar
  * offset and length: gc, verify. */
 struct recipe_step {

@@ -15,20 +15,28 @@ struct steps {
 	struct recipe_index index;
 	struct recipe_segment segment;
 	uint64_t segment_end;
+	uint64_t from; /* segments that end before it are passed over */
 	bool in_segment;
 };
 
-static int frame_read(struct steps *p, const struct pack_place *at, struct buf *raw,
+int recipe_frame_read(struct packs *packs, const struct pack_place *at,
+		      struct codec *codec, struct buf *scratch, struct buf *raw,
 		      struct err *err)
 {
 	enum pack_frame_type type;
-	int r = pack_read_body(p->packs, at, p->codec, &p->scratch, raw, &type, err);
+	int r = pack_read_body(packs, at, codec, scratch, raw, &type, err);
 
 	if (r == 0 && type != PACK_RECIPE)
 		r = err_set(err, ERR_CORRUPT,
 			    "pack %08x: the frame at %llu is no part of a recipe",
 			    at->pack, (unsigned long long)at->off);
 	return r;
+}
+
+static int frame_read(struct steps *p, const struct pack_place *at, struct buf *raw,
+		      struct err *err)
+{
+	return recipe_frame_read(p->packs, at, p->codec, &p->scratch, raw, err);
 }
 
 static void steps_release(struct steps *p)
@@ -74,7 +82,7 @@ static int steps_open(struct steps *p, struct store *s, const struct pack_place 
 		r = frame_read(p, index, &p->index_bytes, err);
 	if (r == 0)
 		r = recipe_index_open(&p->index, p->index_bytes.data, p->index_bytes.len,
-				      err);
+				      index, err);
 	if (r == 0)
 		warm_packs(p);
 	return r;
@@ -86,7 +94,7 @@ static int segment_next(struct steps *p, bool *ret_more, struct err *err)
 	uint64_t at;
 	int r = recipe_index_next(&p->index, &place, &at, &p->segment_end, ret_more, err);
 
-	if (r < 0 || !*ret_more)
+	if (r < 0 || !*ret_more || p->segment_end <= p->from)
 		return r;
 	r = frame_read(p, &place, &p->segment_bytes, err);
 	if (r == 0)
@@ -192,9 +200,10 @@ static int payload_read(struct recipe_stream *s, void *data, size_t len, struct 
 		return 0;
 	}
 	r = objects_read(s->objects, d, s->step.object_off + s->done, data, len, &n, err);
+	if (r == -ERR_NOTFOUND && err) /* the store's damage: the layer was there */
+		err->code = ERR_CORRUPT;
 	if (r == -ERR_NOTFOUND)
-		return err_set(err, ERR_CORRUPT, "object %s is missing",
-			       digest_format(d, text));
+		return -ERR_CORRUPT;
 	if (r == 0 && n < len)
 		return err_set(err, ERR_CORRUPT,
 			       "object %s is shorter than its recipe says",
@@ -279,6 +288,31 @@ int recipe_open(struct store *s, struct objects *objects, const struct pack_plac
 		struct stream **ret, struct err *err)
 {
 	return stream_new(s, objects, index, NULL, NULL, ret, err);
+}
+
+int recipe_open_at(struct store *s, struct objects *objects,
+		   const struct pack_place *index, uint64_t at, struct stream **ret,
+		   struct err *err)
+{
+	struct stream *base = NULL;
+	struct recipe_stream *rs;
+	bool more = true;
+	int r = stream_new(s, objects, index, NULL, NULL, &base, err);
+
+	if (r < 0)
+		return r;
+	rs = (struct recipe_stream *)base;
+	rs->steps.from = at;
+	while (r == 0 && at && more && rs->step.at + rs->step.len <= at)
+		r = step_begin(rs, &more, err);
+	if (r < 0) {
+		stream_close(base);
+		return r;
+	}
+	if (more && at > rs->step.at)
+		rs->done = at - rs->step.at;
+	*ret = base;
+	return 0;
 }
 
 int recipe_replay(struct store *s, const struct pack_place *index, recipe_each_fn *watch,

@@ -118,7 +118,7 @@ int recipe_segment_decode(const uint8_t *bytes, size_t len, uint64_t at,
 }
 
 int recipe_index_open(struct recipe_index *x, const uint8_t *bytes, size_t len,
-		      struct err *err)
+		      const struct pack_place *at, struct err *err)
 {
 	struct cursor c = {bytes, len};
 	const uint8_t *magic;
@@ -133,7 +133,7 @@ int recipe_index_open(struct recipe_index *x, const uint8_t *bytes, size_t len,
 		return damaged(err, "the index has the wrong length");
 	if ((count == 0 && size != 0) || (count > 0 && get_le64(c.p) != 0))
 		return damaged(err, "the index does not begin at the tar's first byte");
-	*x = (struct recipe_index){c.p, count, 0, size};
+	*x = (struct recipe_index){c.p, count, 0, size, *at};
 	return 0;
 }
 
@@ -155,6 +155,7 @@ int recipe_index_next(struct recipe_index *x, struct pack_place *ret, uint64_t *
 	ret->pack = get_le32(entry + 8);
 	ret->len = get_le32(entry + 12);
 	ret->off = get_le64(entry + 16);
+	pack_place_beside(ret, &x->at);
 	*ret_at = at;
 	*ret_end = end;
 	*ret_more = true;
@@ -162,14 +163,42 @@ int recipe_index_next(struct recipe_index *x, struct pack_place *ret, uint64_t *
 	return 0;
 }
 
+int recipe_index_move(struct buf *index, const struct pack_place *at,
+		      recipe_move_fn *move, void *arg, struct err *err)
+{
+	struct recipe_index x;
+	uint8_t *entry;
+	int r = recipe_index_open(&x, index->data, index->len, at, err);
+
+	if (r < 0)
+		return r;
+	entry = index->data + (x.entries - index->data);
+	for (uint32_t i = 0; i < x.count; i++, entry += RECIPE_INDEX_ENTRY_SIZE) {
+		struct pack_place place;
+		uint64_t from, to;
+		bool more;
+
+		r = recipe_index_next(&x, &place, &from, &to, &more, err);
+		if (r == 0)
+			r = move(arg, &place, err);
+		if (r < 0)
+			return r;
+		put_le32(entry + 8, place.pack);
+		put_le32(entry + 12, place.len);
+		put_le64(entry + 16, place.off);
+	}
+	return 0;
+}
+
 int recipe_index_decode(const uint8_t *bytes, size_t len, recipe_index_fn *each,
 			void *arg, uint64_t *ret_tar_size, struct err *err)
 {
+	const struct pack_place nowhere = {0};
 	struct pack_place place;
 	struct recipe_index x;
 	uint64_t at = 0, end = 0;
 	bool more = true;
-	int r = recipe_index_open(&x, bytes, len, err);
+	int r = recipe_index_open(&x, bytes, len, &nowhere, err);
 
 	while (r == 0) {
 		r = recipe_index_next(&x, &place, &at, &end, &more, err);

@@ -144,6 +144,12 @@ static void put_payload(struct encoder *e, const struct record_item *item)
 	case RECORD_UNKEY:
 		put_digest(e, &item->unkey.key);
 		return;
+	case RECORD_ARTIFACT:
+		put_digest(e, &item->artifact.manifest);
+		put_digest(e, &item->artifact.needs);
+		put_digest(e, &item->artifact.subject);
+		put_u64(e, (uint64_t)item->artifact.created);
+		return;
 	case RECORD_GONE:
 		put_u32(e, item->gone.kind);
 		put_u32(e, item->gone.number);
@@ -154,6 +160,23 @@ static void put_payload(struct encoder *e, const struct record_item *item)
 		return;
 	}
 	e->r = err_set(e->err, ERR_FAILED, "no item has type %u", (unsigned)item->type);
+}
+
+/* The targets first: they have the stricter alignment. */
+int record_ref_copy(const struct record_ref *ref, struct record_ref *ret,
+		    void **ret_memory, struct err *err)
+{
+	size_t targets = ref->count * sizeof(ref->targets[0]);
+	size_t name = strlen(ref->name) + 1;
+	char *at = malloc(targets + name);
+
+	if (!at)
+		return err_nomem(err);
+	*ret = *ref;
+	ret->targets = targets ? memcpy(at, ref->targets, targets) : NULL;
+	ret->name = memcpy(at + targets, ref->name, name);
+	*ret_memory = at;
+	return 0;
 }
 
 int record_encode(struct buf *buf, const struct record_item *item, struct err *err)
@@ -260,10 +283,16 @@ static bool take_key(struct cursor *c, struct record_key *key)
 	       take_i64(c, &key->created);
 }
 
+static bool take_artifact(struct cursor *c, struct record_artifact *a)
+{
+	return take_digest(c, &a->manifest) && take_digest(c, &a->needs) &&
+	       take_digest(c, &a->subject) && take_i64(c, &a->created);
+}
+
 static bool take_gone(struct cursor *c, struct record_gone *g)
 {
 	return cursor_le32(c, &g->kind) && cursor_le32(c, &g->number) &&
-	       take_digest(c, &g->id) && g->kind <= GONE_IMAGE &&
+	       take_digest(c, &g->id) && g->kind <= GONE_ARTIFACT &&
 	       (g->kind != GONE_NUMBER || digest_is_zero(&g->id));
 }
 
@@ -306,6 +335,8 @@ static bool take_payload(struct cursor *c, struct arena *a, struct record_item *
 		return take_key(c, &item->key);
 	case RECORD_UNKEY:
 		return take_digest(c, &item->unkey.key);
+	case RECORD_ARTIFACT:
+		return take_artifact(c, &item->artifact);
 	case RECORD_GONE:
 		return take_gone(c, &item->gone);
 	case RECORD_PACK_GONE:

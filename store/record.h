@@ -28,6 +28,7 @@ enum record_type {
 	RECORD_UNKEY = 11,
 	RECORD_GONE = 12,
 	RECORD_PACK_GONE = 13,
+	RECORD_ARTIFACT = 16,
 };
 
 /* Frames [from, to) of a pack are durable: their tables belong to the catalog. */
@@ -90,7 +91,8 @@ struct record_ref_target {
 #define RECORD_REF_TARGETS_MAX 64
 
 /* NAME (normalised: host/repo:tag) points to these manifests. targets[0] is the one the
- * plain name stands for. `index` is the digest of the index document, zero if none. */
+ * plain name stands for. `index` is the digest of the index document, zero if none. Without
+ * targets the name stands for the artifact whose manifest `index` is. */
 struct record_ref {
 	const char *name;
 	struct digest index;
@@ -98,6 +100,10 @@ struct record_ref {
 	const struct record_ref_target *targets;
 	int64_t created; /* seconds since the epoch, when the name was set */
 };
+
+/* Copies what REF points to: into *RET_MEMORY, which the caller frees. */
+int record_ref_copy(const struct record_ref *ref, struct record_ref *ret,
+		    void **ret_memory, struct err *err) MUST_CHECK;
 
 struct record_unref {
 	const char *name;
@@ -132,6 +138,16 @@ struct record_key {
 	int64_t created; /* seconds since the epoch, when it was committed */
 };
 
+/* A manifest that is kept for its own sake, whatever it is about: a signature, a build cache,
+ * an index of such. NEEDS: a document that has the digests of all that belongs to it, one
+ * after the other (artifact.h). An image too has one if it is about another (SUBJECT). */
+struct record_artifact {
+	struct digest manifest;
+	struct digest needs;
+	struct digest subject; /* digest of the manifest that it is about; zero: none */
+	int64_t created;       /* seconds since the epoch, when it was committed */
+};
+
 struct record_unkey {
 	struct digest key;
 };
@@ -142,9 +158,10 @@ enum gone_kind {
 	GONE_CHAIN = 2,
 	GONE_BLOB = 3,
 	GONE_IMAGE = 4,
+	GONE_ARTIFACT = 5,
 };
 
-/* gc: this layer, chain, blob or image is not there any more. NUMBER: the tree number it had
+/* This layer, chain, blob, image or artifact is not there any more. NUMBER: the tree number it had
  * (0: none). It, and every lower one, is never given again. */
 struct record_gone {
 	uint32_t kind; /* enum gone_kind */
@@ -173,6 +190,7 @@ struct record_item {
 		struct record_drop drop;
 		struct record_key key;
 		struct record_unkey unkey;
+		struct record_artifact artifact;
 		struct record_gone gone;
 		struct record_pack_gone pack_gone;
 	};

@@ -86,7 +86,8 @@ int session_begin(struct store *store, const struct session_options *options,
 	if (r == 0)
 		r = pins_note(s->pins, &nothing, &s->pins_state, err);
 	if (r == 0)
-		r = pending_new(store_catalog(store), s->pins, &s->pending, err);
+		r = pending_new(store_catalog(store), store_alternates(store), s->pins,
+				&s->pending, err);
 	if (r == 0)
 		r = groups_new(queue_group, s, &s->groups, err);
 	if (r == 0)

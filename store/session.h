@@ -89,11 +89,15 @@ int session_put_document(struct session *s, const void *data, size_t len,
 int session_keep(struct session *s, const struct digest *d, struct err *err) MUST_CHECK;
 
 /* Adds an item for the commit; strings and arrays are copied. Thread-safe. RECORD_LAYER and
- * RECORD_CHAIN get their tree numbers at commit (`number` is ignored); layers, chains, blobs
- * and images that are there already are dropped; RECORD_REF that changes nothing is dropped
+ * RECORD_CHAIN get their tree numbers at commit (`number` is ignored); layers, chains, blobs,
+ * images and artifacts that are there already are dropped; RECORD_REF that changes nothing is dropped
  * too, and so is RECORD_KEY (its time is set here). A layer added here replaces nothing but one that is damaged (LAYER_DAMAGED). */
 int session_add(struct session *s, const struct record_item *item,
 		struct err *err) MUST_CHECK;
+
+/* Keys that this session adds (RECORD_KEY) may take the place of ones that lead to other
+ * chains. Without it such a commit fails: ERR_BUSY, as somebody was faster. */
+void session_replace_keys(struct session *s);
 
 /* Looks at what this session has added so far, then at the store. */
 int session_layer_get(struct session *s, const struct digest *diffid,

@@ -6,28 +6,12 @@
 
 /* ---- collecting items ---- */
 
-/* The targets first: they have the stricter alignment. */
-static int copy_ref(struct session_item *to, const struct record_ref *ref,
-		    struct err *err)
-{
-	size_t targets = ref->count * sizeof(ref->targets[0]);
-	size_t name = strlen(ref->name) + 1;
-	char *at = malloc(targets + name);
-
-	if (!at)
-		return err_nomem(err);
-	to->memory = at;
-	to->item.ref.targets = targets ? memcpy(at, ref->targets, targets) : NULL;
-	to->item.ref.name = memcpy(at + targets, ref->name, name);
-	return 0;
-}
-
 static int copy_item(struct session_item *to, const struct record_item *item,
 		     struct err *err)
 {
 	*to = (struct session_item){.item = *item};
 	if (item->type == RECORD_REF)
-		return copy_ref(to, &item->ref, err);
+		return record_ref_copy(&item->ref, &to->item.ref, &to->memory, err);
 	if (item->type == RECORD_UNREF) {
 		to->memory = strdup(item->unref.name);
 		if (!to->memory)
@@ -51,6 +35,8 @@ static const struct digest *key_of(const struct record_item *item)
 		return &item->image.manifest;
 	case RECORD_KEY:
 		return &item->key.key;
+	case RECORD_ARTIFACT:
+		return &item->artifact.manifest;
 	default:
 		return NULL;
 	}
@@ -139,6 +125,11 @@ int session_add(struct session *s, const struct record_item *item, struct err *e
 	return r;
 }
 
+void session_replace_keys(struct session *s)
+{
+	s->replace_keys = true;
+}
+
 void session_commit_free_items(struct session *s)
 {
 	for (size_t i = 0; i < s->item_count; i++)
@@ -213,14 +204,25 @@ static int ref_state(struct catalog_txn *t, const struct record_item *item,
 	return 0;
 }
 
-static int key_state(struct catalog_txn *t, const struct record_key *key, bool *ret_known,
-		     struct err *err)
+static int key_taken(const struct record_key *there, struct err *err)
+{
+	char key[DIGEST_TEXT_SIZE], chain[DIGEST_TEXT_SIZE];
+
+	return err_set(err, ERR_BUSY, "key '%s' leads to another chain, '%s'",
+		       digest_format(&there->key, key),
+		       digest_format(&there->chainid, chain));
+}
+
+static int key_state(const struct session *s, struct catalog_txn *t,
+		     const struct record_key *key, bool *ret_known, struct err *err)
 {
 	struct record_key there;
 	int r = catalog_key_get(t, &key->key, &there, err);
 
 	if (r < 0 && r != -ERR_NOTFOUND)
 		return r;
+	if (r == 0 && !s->replace_keys && !digest_equal(&there.chainid, &key->chainid))
+		return key_taken(&there, err);
 	*ret_known = r == 0 && digest_equal(&there.chainid, &key->chainid) &&
 		     digest_equal(&there.manifest, &key->manifest) &&
 		     digest_equal(&there.parent, &key->parent) &&
@@ -229,14 +231,15 @@ static int key_state(struct catalog_txn *t, const struct record_key *key, bool *
 }
 
 /* Whether the item would change nothing. */
-static int is_known(struct catalog_txn *t, const struct record_item *item, bool *ret,
-		    struct err *err)
+static int is_known(const struct session *s, struct catalog_txn *t,
+		    const struct record_item *item, bool *ret, struct err *err)
 {
 	union {
 		struct record_layer layer;
 		struct record_chain chain;
 		struct record_blob blob;
 		struct record_image image;
+		struct record_artifact artifact;
 	} there;
 	int r;
 
@@ -256,8 +259,12 @@ static int is_known(struct catalog_txn *t, const struct record_item *item, bool 
 	case RECORD_REF:
 	case RECORD_UNREF:
 		return ref_state(t, item, ret, err);
+	case RECORD_ARTIFACT:
+		r = catalog_artifact_get(t, &item->artifact.manifest, &there.artifact,
+					 err);
+		break;
 	case RECORD_KEY:
-		return key_state(t, &item->key, ret, err);
+		return key_state(s, t, &item->key, ret, err);
 	default:
 		*ret = false;
 		return 0;
@@ -297,6 +304,8 @@ static int add_item(struct commit *c, struct record_item *item, struct err *err)
 		item->chain.number = store_commit_number(c);
 	} else if (item->type == RECORD_KEY) {
 		item->key.created = time(NULL);
+	} else if (item->type == RECORD_ARTIFACT) {
+		item->artifact.created = time(NULL);
 	}
 	return store_commit_add(c, item, err);
 }
@@ -407,7 +416,7 @@ static int publish_items(struct commit *c, void *arg, struct err *err)
 	for (size_t i = 0; i < s->item_count && r == 0; i++) {
 		bool known = false;
 
-		r = is_known(store_commit_txn(c), &s->items[i].item, &known, err);
+		r = is_known(s, store_commit_txn(c), &s->items[i].item, &known, err);
 		if (r == 0 && !known)
 			r = check_links(s, store_commit_txn(c), &s->items[i].item, err);
 		if (r < 0 || known)

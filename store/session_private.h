@@ -53,6 +53,7 @@ struct session {
 	pthread_mutex_t pack_lock;
 	struct session_pack *packs; /* the last one is appended to */
 	size_t pack_count;
+	bool replace_keys;
 	bool pack_settled; /* no other pack is taken, however long this one gets */
 };
 

@@ -3,7 +3,6 @@
  * and read by one machine, so numbers are in its own byte order. */
 #include "store/stat_cache.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -265,15 +264,16 @@ static uint64_t fill(const struct stat_cache *c, struct entry *slots, uint64_t c
 /* Too many files: those that were written longest ago go. */
 static void evict(struct stat_cache *c)
 {
-	int fd = openat(c->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	auto_dir DIR *dir = NULL;
 	const struct dirent *e;
 	struct timespec oldest = {INT64_MAX, 0};
 	char name[256] = "";
 	unsigned count = 0;
 	struct stat st;
 
-	while (dir && (e = readdir(dir))) {
+	if (io_opendir(c->dir, ".", &dir, NULL) < 0)
+		return;
+	while ((e = readdir(dir))) {
 		if (e->d_name[0] == '.' ||
 		    fstatat(c->dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
@@ -285,10 +285,6 @@ static void evict(struct stat_cache *c)
 			snprintf(name, sizeof(name), "%s", e->d_name);
 		}
 	}
-	if (dir)
-		closedir(dir);
-	else if (fd >= 0)
-		close(fd);
 	if (count > STAT_CACHE_FILES)
 		(void)unlinkat(c->dir, name, 0);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The open store and the commit. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -49,6 +50,8 @@ static int open_directories(struct store *s, const char *path, struct err *err)
 		r = open_trees(s, err);
 	if (r == 0)
 		r = packs_new(s->packs_dirfd, &s->packs, err);
+	if (r == 0)
+		r = alternates_new(s->dirfd, s->packs, &s->alternates, err);
 	return r;
 }
 
@@ -173,6 +176,7 @@ void store_close(struct store *s)
 		return;
 	catalog_close(s->catalog);
 	journal_close(s->journal);
+	alternates_free(s->alternates);
 	packs_free(s->packs);
 	close_fd(s->lock_fd);
 	close_fd(s->trees_dirfd);
@@ -213,6 +217,29 @@ struct catalog *store_catalog(struct store *s)
 struct packs *store_packs(struct store *s)
 {
 	return s->packs;
+}
+
+struct alternates *store_alternates(struct store *s)
+{
+	return s->alternates;
+}
+
+int store_object_get(struct store *s, struct catalog_txn *t, const struct digest *d,
+		     struct object_place *ret, struct err *err)
+{
+	char absent[PATH_MAX], text[DIGEST_TEXT_SIZE];
+	int r = catalog_object_get(t, d, ret, NULL);
+
+	if (r == -ERR_NOTFOUND)
+		r = alternates_object_get(s->alternates, d, ret, NULL);
+	if (r < 0)
+		r = catalog_object_get(t, d, ret, err);
+	if (r == -ERR_NOTFOUND && err &&
+	    alternates_absent(s->alternates, absent, sizeof(absent)))
+		err_set(err, ERR_NOTFOUND,
+			"object %s is not here, and the alternate '%s' cannot be read",
+			digest_format(d, text), absent);
+	return r;
 }
 
 bool store_writable(const struct store *s)

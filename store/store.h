@@ -7,12 +7,14 @@
  *	<store>/packs/         pack.h
  *	<store>/catalog/       catalog.h (rebuildable)
  *	<store>/trees/         forest.h (derived, bounded)
+ *	<store>/alternates     alternates.h (may be missing)
  *
  * One struct store per process and store directory. Thread-safe unless said otherwise.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include "store/alternates.h"
 #include "store/catalog.h"
 #include "store/journal.h"
 #include "store/pack.h"
@@ -52,7 +54,13 @@ int store_packs_dirfd(const struct store *s);
 int store_trees_dirfd(const struct store *s);
 struct catalog *store_catalog(struct store *s);
 struct packs *store_packs(struct store *s);
+struct alternates *store_alternates(struct store *s);
 bool store_writable(const struct store *s);
+
+/* Where content is: here, or in an alternate. T: a transaction of the store's catalog.
+ * ERR_NOTFOUND without a text cost. */
+int store_object_get(struct store *s, struct catalog_txn *t, const struct digest *d,
+		     struct object_place *ret, struct err *err) MUST_CHECK;
 
 /* The generation: grows with every commit of any process. One catalog read. */
 int store_generation(struct store *s, uint64_t *ret, struct err *err) MUST_CHECK;

@@ -288,6 +288,8 @@ static int apply_gone(struct catalog_txn *t, const struct record_gone *g, struct
 		return catalog_blob_remove(t, &g->id, err);
 	case GONE_IMAGE:
 		return catalog_image_remove(t, &g->id, err);
+	case GONE_ARTIFACT:
+		return catalog_artifact_remove(t, &g->id, err);
 	default:
 		return 0;
 	}
@@ -324,6 +326,8 @@ int store_apply_item(struct store_apply *a, const struct record_item *item,
 		return catalog_key_put(a->txn, &item->key, err);
 	case RECORD_UNKEY:
 		return catalog_key_remove(a->txn, &item->unkey.key, err);
+	case RECORD_ARTIFACT:
+		return catalog_artifact_put(a->txn, &item->artifact, err);
 	case RECORD_GONE:
 		return apply_gone(a->txn, &item->gone, err);
 	case RECORD_PACK_GONE:

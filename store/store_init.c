@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Making a store. The version file comes last: without it there is no store, and making one
  * goes on where it was interrupted. */
-#include <dirent.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
@@ -91,19 +90,10 @@ static int check_entries(DIR *dir, const char *path, struct err *err)
 
 static int check_empty(int dirfd, const char *path, struct err *err)
 {
-	auto_fd int fd = -1;
-	DIR *dir;
-	int r = io_open(dirfd, ".", O_RDONLY | O_DIRECTORY, 0, &fd, err);
+	auto_dir DIR *dir = NULL;
+	int r = io_opendir(dirfd, ".", &dir, err);
 
-	if (r < 0)
-		return r;
-	dir = fdopendir(fd);
-	if (!dir)
-		return err_sys(err, errno, "cannot list '%s'", path);
-	steal_fd(&fd);
-	r = check_entries(dir, path, err);
-	closedir(dir);
-	return r;
+	return r < 0 ? r : check_entries(dir, path, err);
 }
 
 static int set_access(int dirfd, const char *path, gid_t gid, struct err *err)

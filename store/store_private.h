@@ -22,6 +22,7 @@ struct store {
 	int dirfd, packs_dirfd, trees_dirfd;
 	bool writable;
 	struct packs *packs;
+	struct alternates *alternates;
 	/* Both may be NULL with STORE_NO_RECOVERY, until they are rebuilt. */
 	struct journal *journal;
 	struct catalog *catalog;

@@ -147,8 +147,9 @@ static int tell_entry(struct tar_raw *t, struct err *err)
 	if (e->sparse)
 		r = tar_member_mapped(&t->member, err);
 	if (r == 0 && e->sparse && e->size > t->limits.file_bytes)
-		r = err_set(err, ERR_LIMIT, "it has %llu bytes",
-			    (unsigned long long)e->size);
+		r = err_set(err, ERR_LIMIT, "a sparse file of %llu bytes, more than %llu",
+			    (unsigned long long)e->size,
+			    (unsigned long long)t->limits.file_bytes);
 	if (r < 0)
 		return blame(t, r, err);
 	if (t->entries == t->limits.entries)

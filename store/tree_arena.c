@@ -50,6 +50,7 @@ void *tree_arena_alloc(struct tree_arena *a, size_t len, size_t align)
 	struct tree_arena_block *b;
 	void *p;
 
+	a->taken += len;
 	if (len > a->left || skip > a->left - len) {
 		bool large = len > a->block_size / 4;
 

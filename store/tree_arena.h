@@ -17,6 +17,7 @@ struct tree_arena {
 	uint8_t *at;                     /* free bytes of the block in use */
 	size_t left;
 	size_t block_size; /* of the next block: grows with use */
+	uint64_t taken;    /* bytes handed out */
 };
 
 void tree_arena_init(struct tree_arena *a);

@@ -93,6 +93,8 @@ static int piece_get(struct reader *p, struct pack_place *at, bool first, struct
 	p->left = left - len;
 	if ((p->left > 0) != (at->pack != 0))
 		return damaged(&here, "too many pieces or too few", err);
+	if (p->left > 0)
+		pack_place_beside(at, &here);
 	*ret_more = p->left > 0;
 	return buf_append(out, b + TREE_FRAME_HEADER, (size_t)len, err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The inodes of a tree model. A ref is never used twice, so what was replaced can still be
- * named again. */
+ * named again; but for what tree_model_recycle is given. */
 #include "store/tree_model_private.h"
 
 #include <sys/random.h>
@@ -8,7 +8,11 @@
 #include "store/record.h"
 
 #define INODES_MIN 64
-#define TOLD_FLAGS (~TREE_MODEL_OVERLAY_XATTRS)
+#define TOLD_FLAGS (~(TREE_MODEL_OVERLAY_XATTRS | TREE_MODEL_KEPT))
+/* Names, link targets and xattrs: so much, and so much more for each inode and name. Images
+ * have a tenth of that; only what is made to fill memory has more. */
+#define TEXT_MAX  (64u << 20)
+#define TEXT_EACH 256u
 
 static int root_add(struct tree_model *m, struct err *err)
 {
@@ -33,7 +37,7 @@ int tree_model_new(struct tree_model **ret, struct err *err)
 	/* Without a seed, names made to collide would turn every lookup into a walk. */
 	if (getrandom(&m->seed, sizeof(m->seed), GRND_NONBLOCK) != sizeof(m->seed))
 		m->seed = (uint64_t)(uintptr_t)m;
-	m->parent = TREE_NONE;
+	m->parent = m->recycled = TREE_NONE;
 	tree_arena_init(&m->arena);
 	tree_xattrs_init(&m->xattrs);
 	r = root_add(m, err);
@@ -175,6 +179,18 @@ static int xattrs_keep(struct tree_model *m, const struct tree_attr *attr,
 
 /* ---- attributes ---- */
 
+int tree_model_text_check(const struct tree_model *m, struct err *err)
+{
+	uint64_t count = (uint64_t)m->inode_count + m->name_count;
+	uint64_t max = TEXT_MAX + TEXT_EACH * count;
+
+	if (m->arena.taken <= max)
+		return 0;
+	return err_set(err, ERR_LIMIT,
+		       "names, links and xattrs of %u files take more than %llu MiB",
+		       m->inode_count, (unsigned long long)max >> 20);
+}
+
 static bool has_link(const struct tree_inode *i)
 {
 	return S_ISLNK(i->mode) || i->flags & TREE_UNRESOLVED;
@@ -184,13 +200,16 @@ static bool has_link(const struct tree_inode *i)
 static int attr_keep(struct tree_model *m, const struct tree_attr *attr,
 		     struct tree_inode *i, struct err *err)
 {
+	int r;
+
 	i->mtime = attr->mtime;
 	i->mtime_nsec = attr->mtime_nsec;
 	i->mode = attr->mode;
 	i->uid = attr->uid;
 	i->gid = attr->gid;
 	i->flags = attr->flags & TOLD_FLAGS;
-	return xattrs_keep(m, attr, i, err);
+	r = tree_model_text_check(m, err);
+	return r < 0 ? r : xattrs_keep(m, attr, i, err);
 }
 
 static void content_keep(const struct tree_attr *attr, struct tree_inode *i)
@@ -210,25 +229,38 @@ static void content_keep(const struct tree_attr *attr, struct tree_inode *i)
 int tree_model_add(struct tree_model *m, const struct tree_attr *attr, tree_ref *ret,
 		   struct err *err)
 {
-	struct tree_inode *i;
-	int r = inodes_reserve(m, 1, err);
+	bool again = m->recycled != TREE_NONE;
+	struct tree_inode *i, made;
+	int r = again ? 0 : inodes_reserve(m, 1, err);
 
+	if (r == 0)
+		r = attr_keep(m, attr, &made, err);
 	if (r < 0)
 		return r;
-	i = &m->inodes[m->inode_count];
-	r = attr_keep(m, attr, i, err);
-	if (r < 0)
-		return r;
-	i->names = i->path_len = 0;
-	if (S_ISDIR(i->mode)) {
-		i->size = 0;
-		i->dir.first = i->dir.self = TREE_NONE;
-		i->dir.count = i->dir.subdirs = 0;
+	made.names = made.path_len = 0;
+	if (S_ISDIR(made.mode)) {
+		made.size = 0;
+		made.dir.first = made.dir.self = TREE_NONE;
+		made.dir.count = made.dir.subdirs = 0;
 	} else {
-		content_keep(attr, i);
+		content_keep(attr, &made);
 	}
-	*ret = m->inode_count++;
+	*ret = again ? m->recycled : m->inode_count++;
+	i = &m->inodes[*ret];
+	if (again)
+		m->recycled = i->next_recycled;
+	*i = made;
 	return 0;
+}
+
+void tree_model_recycle(struct tree_model *m, tree_ref inode)
+{
+	struct tree_inode *i = &m->inodes[inode];
+
+	if (S_ISDIR(i->mode) || i->names || i->flags & TREE_MODEL_KEPT)
+		return;
+	i->next_recycled = m->recycled;
+	m->recycled = inode;
 }
 
 static int link_keep(struct tree_model *m, struct tree_attr *attr, struct err *err)
@@ -273,7 +305,7 @@ void tree_model_set_digest(struct tree_model *m, tree_ref inode, const struct di
 {
 	struct tree_inode *i = &m->inodes[inode];
 
-	if (S_ISREG(i->mode) && !has_link(i))
+	if (S_ISREG(i->mode) && !has_link(i) && i->size)
 		i->digest = *d;
 }
 

@@ -20,7 +20,7 @@ typedef uint32_t tree_ref;
 #define TREE_ROOT 0u
 #define TREE_NONE UINT32_MAX
 
-/* Inodes (replaced ones count) and names that a model can have: beyond, ERR_LIMIT. */
+/* Inodes (replaced ones may count) and names that a model can have: beyond, ERR_LIMIT. */
 #define TREE_MODEL_INODES_MAX (1u << 24)
 #define TREE_MODEL_NAMES_MAX  (1u << 25)
 #define TREE_MODEL_PATH_MAX   4096
@@ -92,12 +92,15 @@ AUTO_DEFINE(tree_model, struct tree_model, tree_model_free)
  *    ERR_INVALID;
  *  - xattrs: trusted.overlay.* escaped; character devices 0:0 flagged TREE_DEVICE_ZERO.
  * DIGEST is the content's for files with size > 0. *ret (may be NULL): the inode (of a
- * hardlink: the one it joined), TREE_NONE if there is none (whiteouts, ignored entries). */
+ * hardlink: the one it joined), TREE_NONE if there is none (whiteouts, ignored entries). The
+ * inode of an entry that a later one replaces may become that of a still later one.
+ * ERR_LIMIT: too many inodes, or names, links and xattrs beyond all measure. */
 int tree_model_apply(struct tree_model *m, const struct tar_entry *e,
 		     const struct digest *digest, tree_ref *ret,
 		     struct err *err) MUST_CHECK;
 
-/* Sets the digest of an inode whose content was not known when it was applied. */
+/* Sets the digest of an inode whose content was not known when it was applied; in the order
+ * of the entries. */
 void tree_model_set_digest(struct tree_model *m, tree_ref inode, const struct digest *d);
 
 /* ---- direct ---- */

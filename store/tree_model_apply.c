@@ -253,12 +253,25 @@ static int attr_make(struct tree_model *m, const struct tar_entry *e,
 
 /* ---- kinds of entries ---- */
 
+/* A new inode takes the name from OLD, which may be TREE_NONE. */
+static int replace(struct tree_model *m, tree_ref dir, const struct split *s,
+		   const struct tree_attr *attr, tree_ref old, tree_ref *ret,
+		   struct err *err)
+{
+	int r = tree_model_add(m, attr, ret, err);
+
+	if (r == 0)
+		r = tree_model_link(m, dir, s->base, s->base_len, *ret, err);
+	if (r == 0 && old != TREE_NONE)
+		tree_model_recycle(m, old);
+	return r;
+}
+
 static int apply_dir(struct tree_model *m, tree_ref dir, const struct split *s,
 		     struct tree_attr *attr, tree_ref *ret, struct err *err)
 {
 	tree_ref old =
 		s->base_len ? tree_model_lookup(m, dir, s->base, s->base_len) : TREE_ROOT;
-	int r;
 
 	if (old != TREE_NONE && tree_model_is_dir(m, old)) {
 		attr->flags = m->inodes[old].flags & TREE_OPAQUE;
@@ -267,8 +280,7 @@ static int apply_dir(struct tree_model *m, tree_ref dir, const struct split *s,
 	}
 	if (old != TREE_NONE)
 		attr->flags = TREE_OPAQUE;
-	r = tree_model_add(m, attr, ret, err);
-	return r < 0 ? r : tree_model_link(m, dir, s->base, s->base_len, *ret, err);
+	return replace(m, dir, s, attr, old, ret, err);
 }
 
 static int apply_whiteout(struct tree_model *m, tree_ref dir, const struct split *s,
@@ -392,17 +404,15 @@ static int apply_at(struct tree_model *m, const struct tar_entry *e, tree_ref di
 	struct tree_attr attr;
 	int r;
 
-	if (e->type != TAR_HARDLINK) {
-		r = attr_make(m, e, digest, &attr, err);
-		if (r < 0)
-			return r;
-		if (e->type == TAR_DIR)
-			return apply_dir(m, dir, s, &attr, made, err);
-		r = tree_model_add(m, &attr, made, err);
-		if (r < 0)
-			return r;
-	}
-	return tree_model_link(m, dir, s->base, s->base_len, *made, err);
+	if (e->type == TAR_HARDLINK)
+		return tree_model_link(m, dir, s->base, s->base_len, *made, err);
+	r = attr_make(m, e, digest, &attr, err);
+	if (r < 0)
+		return r;
+	if (e->type == TAR_DIR)
+		return apply_dir(m, dir, s, &attr, made, err);
+	return replace(m, dir, s, &attr, tree_model_lookup(m, dir, s->base, s->base_len),
+		       made, err);
 }
 
 static int apply(struct tree_model *m, const struct tar_entry *e,

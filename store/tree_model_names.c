@@ -179,6 +179,9 @@ static int name_place(struct tree_model *m, tree_ref dir, const char *name, size
 		return r;
 	s = probe(m, hash, dir, name, len);
 	if (!s->name) {
+		r = tree_model_text_check(m, err);
+		if (r < 0)
+			return r;
 		kept = tree_arena_bytes(&m->arena, name, len);
 		if (!kept)
 			return err_nomem(err);
@@ -263,9 +266,11 @@ int tree_model_remember(struct tree_model *m, const char *name, size_t len,
 	name_ref ref;
 	int r = name_place(m, TREE_MODEL_PLNK, name, len, &ref, err);
 
-	if (r == 0)
-		m->names[ref].inode = inode;
-	return r;
+	if (r < 0)
+		return r;
+	m->names[ref].inode = inode;
+	m->inodes[inode].flags |= TREE_MODEL_KEPT;
+	return 0;
 }
 
 /* ---- looking ---- */

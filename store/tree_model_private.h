@@ -15,6 +15,7 @@
 
 /* Set in an inode's flags beside enum tree_inode_flags, never told. */
 #define TREE_MODEL_OVERLAY_XATTRS (1u << 31)
+#define TREE_MODEL_KEPT           (1u << 30) /* by tree_model_remember */
 
 /* In place of a directory: names of aufs's hardlink directory, reachable by no path. */
 #define TREE_MODEL_PLNK (UINT32_MAX - 1)
@@ -33,6 +34,7 @@ struct tree_inode {
 	union {
 		struct digest digest; /* S_IFREG */
 		const char *link;     /* S_IFLNK, TREE_UNRESOLVED */
+		tree_ref next_recycled;
 		struct {
 			uint32_t major, minor;
 		} rdev; /* S_IFCHR, S_IFBLK */
@@ -65,6 +67,7 @@ struct tree_model {
 	struct tree_inode *inodes;
 	uint32_t inode_count, inode_cap;
 	uint32_t reachable;
+	tree_ref recycled; /* the first of a list; TREE_NONE */
 
 	struct tree_name *names;
 	uint32_t name_count, name_cap;
@@ -95,6 +98,13 @@ int tree_model_reserve(struct tree_model *m, uint32_t inodes, uint32_t names,
 /* As tree_model_inode, with attr->link already in the arena. */
 int tree_model_add(struct tree_model *m, const struct tree_attr *attr, tree_ref *ret,
 		   struct err *err) MUST_CHECK;
+
+/* ERR_LIMIT if names, links and xattrs take more than any image has. */
+int tree_model_text_check(const struct tree_model *m, struct err *err) MUST_CHECK;
+/* INODE was replaced by a later entry of the same name. If it has no other name, nothing can
+ * lead to it any more (what is asked for by tree_model_set_digest comes in order): the next
+ * inode takes its place. Never a directory. */
+void tree_model_recycle(struct tree_model *m, tree_ref inode);
 
 /* ---- tree_model_names.c ---- */
 

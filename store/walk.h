@@ -2,7 +2,8 @@
  * Walks a directory of the host: every directory before what is in it, names in byte order.
  * Never leaves it: everything below is opened with openat2 (RESOLVE_BENEATH, NO_SYMLINKS,
  * NO_XDEV), whatever is renamed meanwhile; symlinks are never followed and mount points
- * never entered. One open directory at a time, whatever the depth.
+ * never entered. At most WALK_OPEN_MAX directories are open, whatever the depth; one that is
+ * moved out of the top while it is open is still read to its end.
  *
  * What vanishes between being listed and being looked at was never there. Not thread-safe.
  */
@@ -16,6 +17,7 @@
 #include "store/base/err.h"
 
 #define WALK_PATH_MAX 4096
+#define WALK_OPEN_MAX 24u
 
 struct walk_stat {
 	uint32_t mode; /* S_IFMT and permissions */

@@ -11,7 +11,10 @@
 #include "tools/commands.h"
 #include "tools/image_export.h"
 #include "tools/new_file.h"
+#include "tools/exports_print.h"
 #include "tools/oci/source.h"
+#include "tools/registry/remote_source.h"
+#include "tools/registry_options.h"
 #include "tools/output.h"
 #include "tools/subject.h"
 
@@ -25,6 +28,7 @@ struct export_options {
 	const char *platform;
 	const char *compression;
 	struct option_number level;
+	struct registry_options registry;
 };
 
 static const struct option_spec options[] = {
@@ -38,6 +42,7 @@ static const struct option_spec options[] = {
 		    compression, "of layers; default: as they came"),
 	OPTION_NUMBER(0, "level", "N", 1, 19, struct export_options, level,
 		      "compress anew at this level (gzip 1-12, zstd 1-19)"),
+	REGISTRY_OPTIONS(struct export_options, registry),
 	OPTION_END,
 };
 
@@ -184,51 +189,12 @@ static int export_tar(struct store *store, const char *x, const char *path,
 
 /* ---- images ---- */
 
-static json_t *json_layer(const struct layer_blob *blob)
-{
-	return json_pack("{s:o, s:o, s:b}", "blob", output_json_digest(&blob->digest),
-			 "size", output_json_u64(blob->size), "identical", blob->same);
-}
-
-static json_t *json_exported(const struct exported *item)
-{
-	auto_json json_t *layers = json_array();
-
-	for (size_t i = 0; i < item->count; i++)
-		if (json_array_append_new(layers, json_layer(&item->layers[i])) < 0)
-			return NULL;
-	return json_pack("{s:s?, s:o, s:o, s:s, s:O}", "name",
-			 *item->name ? item->name : NULL, "image",
-			 output_json_digest(&item->image.config), "manifest",
-			 output_json_digest(&item->manifest), "platform",
-			 item->image.platform, "layers", layers);
-}
-
 /* Standard output is the archive itself. */
 static bool is_stream(const char *to)
 {
 	const char *path = strchr(to, ':');
 
 	return path && path[1] == '-' && (!path[2] || path[2] == ':');
-}
-
-static int print(const struct command_call *call, const struct exports *done,
-		 struct err *err)
-{
-	auto_json json_t *list = call->json ? json_array() : NULL;
-
-	for (size_t i = 0; i < done->count; i++) {
-		char id[DIGEST_TEXT_SIZE], manifest[DIGEST_TEXT_SIZE];
-		const struct exported *item = &done->items[i];
-
-		if (!call->json)
-			output_line("%s %s %s", *item->name ? item->name : "-",
-				    output_digest(&item->image.config, id),
-				    output_digest(&item->manifest, manifest));
-		else if (json_array_append_new(list, json_exported(item)) < 0)
-			return err_nomem(err);
-	}
-	return call->json ? output_json(steal_ptr(&list), err) : 0;
 }
 
 /* ---- the command ---- */
@@ -271,26 +237,27 @@ static int run(struct command_call *call, struct err *err)
 	struct image_export_options o = {.platform = v->platform, .quiet = call->quiet};
 	auto_exports struct exports done = {0};
 	auto_store struct store *store = NULL;
+	struct remote_options remote;
 	int rc;
 
 	if (tar ? !*path : !source_is_known(to))
-		return err_set(err,
-			       source_transport(to, "docker", &path) ? ERR_FAILED
-								     : ERR_USAGE,
+		return err_set(err, ERR_USAGE,
 			       "bad destination '%s': not oci:DIR, oci-archive:FILE, "
-			       "docker-archive:FILE, dir:DIR or tar:FILE",
+			       "docker-archive:FILE, dir:DIR, docker://REF or tar:FILE",
 			       to);
 	rc = check(v, tar, to, &o.blobs, err);
 	if (rc)
 		return rc;
-	rc = command_open_store(call, 0, &store, err);
+	registry_options_take(&v->registry, &remote);
+	o.registry = &remote;
+	rc = exports_open_store(call, remote_source_name(to), &store, err);
 	if (!rc && tar)
 		rc = export_tar(store, x, path, v, &o.blobs, call->quiet, err);
 	else if (!rc)
 		rc = image_export(store, x, to, &o, &done, err);
 	if (rc)
 		return rc == -ERR_USAGE ? rc : err_wrap(err, "export '%s'", x);
-	return tar || is_stream(to) ? 0 : print(call, &done, err);
+	return tar || is_stream(to) ? 0 : exports_print(&done, call->json, err);
 }
 
 const struct command cmd_export = {
@@ -304,6 +271,7 @@ const struct command cmd_export = {
 		"  oci-archive:FILE[:TAG]     the same in a tar archive\n"
 		"  docker-archive:FILE[:REF]  what `docker load` reads\n"
 		"  dir:DIR                    skopeo's directory\n"
+		"  docker://REF               a registry, as `layercache push` does it\n"
 		"  tar:FILE                   the tar of a layer, or of a chain or image of\n"
 		"                             one layer (else --layer N or --flatten)\n"
 		"FILE '-' is standard output. All of DEST appears when it is complete.\n"

@@ -5,11 +5,12 @@
 #include <string.h>
 
 #include "store/gc.h"
+#include "tools/buildkit/cache_roots.h"
 #include "tools/commands.h"
 #include "tools/in_use.h"
 #include "tools/output.h"
 
-#define IN_USE_MAX   (16u << 20)
+#define IN_USE_MAX   (96u << 20)
 #define DAY          86400
 #define DAYS_DEFAULT 1
 
@@ -90,6 +91,18 @@ static int print(const struct command_call *call, const struct gc_result *r, jso
 	return 0;
 }
 
+/* What build caches need is needed; their keys go with the last of their names. */
+static int settle_caches(struct store *store, const struct gc_options *o,
+			 struct buf *roots, struct err *err)
+{
+	auto_cache_roots struct cache_roots caches = {0};
+	int rc = cache_roots_list(store, o->grace, &caches, err);
+
+	if (!rc)
+		rc = buf_append(roots, caches.chains.data, caches.chains.len, err);
+	return rc || o->dry_run ? rc : cache_roots_drop(store, &caches, err);
+}
+
 static int run(struct command_call *call, struct err *err)
 {
 	const struct gc_values *v = call->values;
@@ -109,6 +122,8 @@ static int run(struct command_call *call, struct err *err)
 		rc = command_open_store(call, v->dry_run ? 0 : STORE_WRITE, &store, err);
 	if (!rc)
 		rc = in_use_list(store_path(store), &roots, err);
+	if (!rc)
+		rc = settle_caches(store, &o, &roots, err);
 	if (rc)
 		return rc;
 	o.roots = (const struct digest *)(const void *)roots.data;

@@ -39,14 +39,19 @@ static int run(struct command_call *call, struct err *err)
 	command = commands_find(call->args[0]);
 	if (!command)
 		return err_set(err, ERR_USAGE, "unknown command '%s'", call->args[0]);
+	if (call->count > 1)
+		command = command_member(command, call->args[1]);
+	if (!command)
+		return err_set(err, ERR_USAGE, "unknown command '%s %s'", call->args[0],
+			       call->args[1]);
 	return command_help(command, err);
 }
 
 const struct command cmd_help = {
 	.name = "help",
 	.summary = "explain a command",
-	.arguments = "[COMMAND]",
-	.max_args = 1,
+	.arguments = "[COMMAND [SUBCOMMAND]]",
+	.max_args = 2,
 	.complete = COMPLETE_VERB,
 	.run = run,
 };

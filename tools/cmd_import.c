@@ -7,13 +7,18 @@
 
 #include "tools/commands.h"
 #include "tools/image_import.h"
+#include "tools/imports_print.h"
 #include "tools/oci/reference.h"
+#include "tools/registry/remote_source.h"
+#include "tools/registry_options.h"
 #include "tools/output.h"
+#include "tools/share_source.h"
 
 struct import_options {
 	const char *platform;
 	bool all_platforms;
 	bool keep_blobs;
+	struct registry_options registry;
 };
 
 static const struct option_spec options[] = {
@@ -23,40 +28,9 @@ static const struct option_spec options[] = {
 		    "of an index, take all images"),
 	OPTION_FLAG(0, "keep-blobs", struct import_options, keep_blobs,
 		    "keep layers as they were compressed, too"),
+	REGISTRY_OPTIONS(struct import_options, registry),
 	OPTION_END,
 };
-
-static json_t *json_import(const struct imported *item)
-{
-	return json_pack("{s:s, s:o, s:o, s:o, s:s}", "name",
-			 (const char *)item->name.data, "image",
-			 output_json_digest(&item->image.config), "manifest",
-			 output_json_digest(&item->image.manifest), "chain",
-			 output_json_digest(&item->image.chainid), "platform",
-			 item->image.platform);
-}
-
-static int print(const struct command_call *call, const struct imports *done,
-		 struct err *err)
-{
-	auto_json json_t *list = call->json ? json_array() : NULL;
-
-	for (size_t i = 0; i < done->count; i++) {
-		char id[DIGEST_TEXT_SIZE], chain[DIGEST_TEXT_SIZE];
-		const struct imported *item = &done->items[i];
-		const char *name = (const char *)item->name.data;
-
-		if (item->moved)
-			output_notice(call->quiet, "'%s' now names another image", name);
-		if (!call->json)
-			output_line("%s %s %s", name,
-				    output_digest(&item->image.config, id),
-				    output_digest(&item->image.chainid, chain));
-		else if (json_array_append_new(list, json_import(item)) < 0)
-			return err_nomem(err);
-	}
-	return call->json ? output_json(steal_ptr(&list), err) : 0;
-}
 
 /* ---- tar: ---- */
 
@@ -104,12 +78,22 @@ static int import_tar(struct store *store, const char *path,
 /* ---- all others ---- */
 
 static int import_source(struct store *store, const char *text,
+			 const struct registry_options *registry,
 			 const struct image_import_options *o, struct imports *ret,
 			 struct err *err)
 {
 	auto_source struct source *source = NULL;
-	int rc = source_open(text, store_dirfd(store), &source, err);
+	struct remote_options remote;
+	const char *rest;
+	int rc;
 
+	registry_options_take(registry, &remote);
+	if (source_transport(text, "share", &rest))
+		rc = share_source_open(store, text, rest, &source, err);
+	else if (remote_source_name(text))
+		rc = remote_source_open(text, &remote, &source, err);
+	else
+		rc = source_open(text, store_dirfd(store), &source, err);
 	return rc ? rc : image_import(store, source, o, ret, err);
 }
 
@@ -123,14 +107,12 @@ static int check(const char *source, const struct image_import_options *o,
 	if (o->platform && o->all_platforms)
 		return err_set(err, ERR_USAGE,
 			       "--platform and --all-platforms exclude each other");
-	if (source_transport(source, "docker", &path))
-		return err_set(err, ERR_FAILED,
-			       "source '%s': docker:// is not supported by this version",
-			       source);
-	if (!source_is_known(source) && !source_transport(source, "tar", &path))
+	if (!source_is_known(source) && !source_transport(source, "tar", &path) &&
+	    !source_transport(source, "share", &path))
 		return err_set(err, ERR_USAGE,
 			       "bad source '%s': not oci:DIR, oci-archive:FILE, "
-			       "docker-archive:FILE, dir:DIR or tar:FILE",
+			       "docker-archive:FILE, dir:DIR, docker://REF, share:DIR or "
+			       "tar:FILE",
 			       source);
 	if (!o->name && strcmp(source, "tar:-") == 0)
 		return err_set(err, ERR_USAGE,
@@ -165,10 +147,10 @@ static int run(struct command_call *call, struct err *err)
 		return rc;
 	rc = source_transport(source, "tar", &path) && *path
 		     ? import_tar(store, path, &o, &done, err)
-		     : import_source(store, source, &o, &done, err);
+		     : import_source(store, source, &v->registry, &o, &done, err);
 	if (rc)
 		return rc == -ERR_USAGE ? rc : err_wrap(err, "import '%s'", source);
-	return print(call, &done, err);
+	return imports_print(&done, call->json, call->quiet, err);
 }
 
 const struct command cmd_import = {
@@ -181,10 +163,14 @@ const struct command cmd_import = {
 		"  oci-archive:FILE[:TAG]     the same in a tar archive\n"
 		"  docker-archive:FILE[:REF]  what `docker save` writes\n"
 		"  dir:DIR                    skopeo's directory\n"
+		"  docker://REF               a registry, as `layercache pull` does it\n"
+		"  share:DIR[:REF]            what another store has published in DIR, which\n"
+		"                             becomes an alternate: no content is copied\n"
 		"  tar:FILE                   one layer\n"
 		"Archives and tars may be compressed; FILE '-' is standard input. In place\n"
 		"of TAG, '@sha256:...' chooses by the manifest's digest.\n"
 		"\n"
+		"Takes images and build caches of BuildKit ('help cache').\n"
 		"Prints 'NAME IMAGE-ID CHAIN-ID' for every image. Without NAME it is the\n"
 		"source's own full name, else localhost/<file>:<tag>. A NAME that exists\n"
 		"moves to the new image. Layers the store has are not read again. With\n"

@@ -6,6 +6,8 @@
 
 #include "tools/commands.h"
 #include "tools/output.h"
+#include "tools/registry_options.h"
+#include "tools/remote_list.h"
 
 struct list {
 	struct catalog_txn *txn;
@@ -74,6 +76,8 @@ static int list_ref(void *arg, const struct record_ref *ref, struct err *err)
 	struct list *l = arg;
 	int rc;
 
+	if (ref->count == 0)
+		return 0; /* an artifact */
 	if (l->json)
 		return list_ref_json(l, ref, err);
 	rc = get_image(l, ref, 0, &image, err);
@@ -138,12 +142,33 @@ static int list_chains(struct list *l, struct err *err)
 	return catalog_chain_each(l->txn, NULL, list_chain, l, err);
 }
 
-/* A store of this version has no keys of build steps. */
+static int list_key(void *arg, const struct record_key *key, struct err *err)
+{
+	char id[DIGEST_TEXT_SIZE], chain[DIGEST_TEXT_SIZE], created[OUTPUT_TIME_TEXT];
+	struct list *l = arg;
+	json_t *item;
+
+	if (!l->json) {
+		output_line("%s %s", output_digest(&key->key, id),
+			    output_digest(&key->chainid, chain));
+		return 0;
+	}
+	item = json_pack("{s:o, s:o, s:o, s:o, s:s}", "key",
+			 output_json_digest(&key->key), "chain",
+			 output_json_digest(&key->chainid), "manifest",
+			 output_json_digest(&key->manifest), "parent",
+			 output_json_digest(&key->parent), "created",
+			 output_time(key->created, created));
+	if (!item || output_json_set_text(item, "scope", key->scope, err)) {
+		json_decref(item);
+		return err_nomem(err);
+	}
+	return add_json(l, item, err);
+}
+
 static int list_cache(struct list *l, struct err *err)
 {
-	(void)l;
-	(void)err;
-	return 0;
+	return catalog_key_each(l->txn, NULL, list_key, l, err);
 }
 
 static const struct {
@@ -156,8 +181,32 @@ static const struct {
 	{"cache", list_cache},
 };
 
+struct list_options {
+	const char *remote;
+	struct registry_options registry;
+};
+
+static const struct option_spec options[] = {
+	OPTION_TEXT(0, "remote", "REF", struct list_options, remote,
+		    "the tags of a repository in a registry"),
+	REGISTRY_OPTIONS(struct list_options, registry),
+	OPTION_END,
+};
+
+static int list_remote(const struct command_call *call, struct err *err)
+{
+	const struct list_options *v = call->values;
+	struct remote_options remote;
+
+	if (call->count)
+		return err_set(err, ERR_USAGE, "--remote lists nothing but tags");
+	registry_options_take(&v->registry, &remote);
+	return remote_list(call, v->remote, &remote, err);
+}
+
 static int run(struct command_call *call, struct err *err)
 {
+	const struct list_options *v = call->values;
 	auto_command_reader struct command_reader r = {0};
 	const char *what = call->count ? call->args[0] : "images";
 	auto_json json_t *json = NULL;
@@ -165,6 +214,8 @@ static int run(struct command_call *call, struct err *err)
 	size_t i = 0;
 	int rc;
 
+	if (v->remote)
+		return list_remote(call, err);
 	while (i < ARRAY_LEN(lists) && strcmp(lists[i].what, what) != 0)
 		i++;
 	if (i == ARRAY_LEN(lists))
@@ -198,7 +249,10 @@ const struct command cmd_list = {
 		"  layers  DIFF-ID TAR-SIZE CONTENT-SIZE ENTRIES, sizes in bytes\n"
 		"  chains  CHAIN-ID PARENT-CHAIN-ID DIFF-ID\n"
 		"  cache   KEY CHAIN-ID\n"
-		"'-' stands for none.",
+		"'-' stands for none. With --remote: NAME:TAG for each tag that a registry has\n"
+		"of the repository REF, sorted.",
+	.options = options,
+	.values_size = sizeof(struct list_options),
 	.max_args = 1,
 	.flags = COMMAND_JSON,
 	.complete = COMPLETE_WORDS,

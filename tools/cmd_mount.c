@@ -74,6 +74,7 @@ static int run(struct command_call *call, struct err *err)
 	const struct mount_values *v = call->values;
 	struct mount_options mount = {.store = call->store, .foreground = v->foreground};
 	auto_free char *path = NULL, *rest = NULL;
+	auto_store struct store *store = NULL;
 	auto_buf struct buf text;
 	int rc;
 
@@ -89,6 +90,9 @@ static int run(struct command_call *call, struct err *err)
 	rc = refuse_second(call->store, mount.mountpoint, err);
 	if (!rc)
 		rc = paths_check_mountpoint(call->store, mount.mountpoint, err);
+	if (!rc && call->alternate) /* the daemon finds it in the store */
+		rc = command_open_store(call, STORE_WRITE | STORE_CREATE, &store, err);
+	store_close(steal_ptr(&store));
 	if (!rc)
 		rc = mount_run(&mount, err);
 	return rc;

@@ -25,6 +25,11 @@ static int find_directory(struct catalog_txn *t, const struct subject *x,
 		*ret = x->layer.diffid;
 		return 0;
 	}
+	if (x->kind == SUBJECT_KEY) {
+		*ret_kind = "cache";
+		*ret = x->key.key;
+		return 0;
+	}
 	*ret_kind = "chains";
 	return subject_chain(t, x, ret, err);
 }
@@ -68,7 +73,7 @@ const struct command cmd_path = {
 	.details =
 		"The directory is below the live mount of this store, or below the default\n"
 		"mountpoint if the store is not mounted. For a layer it is the layer by\n"
-		"itself, for all else the merged root filesystem.",
+		"itself, for all else the merged root filesystem (of a key below cache/).",
 	.options = options,
 	.values_size = sizeof(struct path_options),
 	.min_args = 1,

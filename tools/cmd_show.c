@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * `layercache show X`: explains an image, a chain or a layer.
+ * `layercache show X`: explains an image, a key, a chain or a layer.
  */
+#include "tools/buildkit/cache.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/show.h"
 #include "tools/subject.h"
+
+#define CACHE_BYTES (1u << 20)
 
 struct show_options {
 	const char *platform;
@@ -16,18 +19,30 @@ static const struct option_spec options[] = {
 	OPTION_END,
 };
 
+static bool is_cache(struct command_reader *r, const struct record_image *image)
+{
+	auto_objects struct objects *objects = NULL;
+	bool cache = false;
+
+	return objects_new(r->store, CACHE_BYTES, &objects, NULL) == 0 &&
+	       cache_is(objects, image, &cache, NULL) == 0 && cache;
+}
+
 static int describe(struct command_reader *r, const struct subject *x, json_t **ret,
 		    struct err *err)
 {
 	switch (x->kind) {
 	case SUBJECT_IMAGE:
-		return show_image(r, &x->image, ret, err);
+		return is_cache(r, &x->image)
+			       ? err_set(err, ERR_INVALID,
+					 "it is a build cache: 'cache show' tells of it")
+			       : show_image(r, &x->image, ret, err);
 	case SUBJECT_CHAIN:
 		return show_chain(r, &x->chain, ret, err);
 	case SUBJECT_LAYER:
 		return show_layer(r, &x->layer, ret, err);
 	case SUBJECT_KEY:
-		break;
+		return show_key(r, &x->key, ret, err);
 	}
 	abort();
 }
@@ -53,7 +68,7 @@ static int run(struct command_call *call, struct err *err)
 
 const struct command cmd_show = {
 	.name = "show",
-	.summary = "explain an image, chain or layer",
+	.summary = "explain an image, key, chain or layer",
 	.arguments = "X",
 	.details =
 		"One 'KEY VALUE' per line, sizes in bytes, '-' for none. Of an image also\n"
@@ -62,7 +77,8 @@ const struct command cmd_show = {
 		"are in other named images too, own_size is what only this image needs.\n"
 		"Of a layer: whether layers/ stacked by an overlay gives exactly what the\n"
 		"chain gives, and if not, why. 'path' and 'overlay' tell where it can be\n"
-		"seen now.",
+		"seen now. Of a key: its result, and the step it stands for, inputs as\n"
+		"  input DEST DIGEST ENTRIES",
 	.options = options,
 	.values_size = sizeof(struct show_options),
 	.min_args = 1,

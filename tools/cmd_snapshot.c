@@ -10,6 +10,7 @@
 #include "tools/oci/reference.h"
 #include "tools/output.h"
 #include "tools/snapshot_parent.h"
+#include "tools/step.h"
 
 struct take_options {
 	const char *name;
@@ -17,7 +18,8 @@ struct take_options {
 	struct option_list excludes;
 	const char *created_by;
 	const char *parent, *platform;
-	bool upper;
+	const char *key, *scope;
+	bool upper, replace;
 };
 
 static const struct option_spec options[] = {
@@ -35,26 +37,79 @@ static const struct option_spec options[] = {
 		    "DIR is the upper directory of an overlay over X"),
 	OPTION_TEXT(0, "created-by", "TEXT", struct take_options, created_by,
 		    "what the image's history says"),
+	OPTION_TEXT('k', "key", "KEY", struct take_options, key,
+		    "record the result under KEY, for 'lookup' and cache/"),
+	OPTION_TEXT(0, "scope", "TEXT", struct take_options, scope,
+		    "a KEY of your own is another one in every scope"),
+	OPTION_FLAG(0, "replace", struct take_options, replace,
+		    "also when KEY has another result so far"),
 	OPTION_END,
 };
 
-static int print(const struct command_call *call, const struct digest *diffid,
-		 const struct record_image *image, struct err *err)
+/* The key that the result is recorded under; zero: none. */
+struct take_key {
+	struct digest digest;
+	struct buf document;
+};
+
+static void take_key_release(struct take_key *k)
 {
-	char layer[DIGEST_TEXT_SIZE], chain[DIGEST_TEXT_SIZE];
+	buf_release(&k->document);
+}
+#define auto_take_key __attribute__((cleanup(take_key_release)))
+
+static int print(const struct command_call *call, const struct digest *diffid,
+		 const struct record_image *image, const struct digest *key,
+		 struct err *err)
+{
+	char layer[DIGEST_TEXT_SIZE], chain[DIGEST_TEXT_SIZE], text[DIGEST_TEXT_SIZE];
+	const struct digest *shown = digest_is_zero(key) ? NULL : key;
 
 	if (call->json)
-		return output_json(json_pack("{s:o, s:o, s:o, s:o, s:n}", "layer",
+		return output_json(json_pack("{s:o, s:o, s:o, s:o, s:o}", "layer",
 					     output_json_digest(diffid), "chain",
 					     output_json_digest(&image->chainid), "image",
 					     output_json_digest(&image->config),
 					     "manifest",
-					     output_json_digest(&image->manifest), "key"),
+					     output_json_digest(&image->manifest), "key",
+					     output_json_digest(shown)),
 				   err);
 	output_digest(diffid, layer);
 	output_digest(&image->chainid, chain);
-	output_line("%s %s -", layer, chain);
+	output_line("%s %s %s", layer, chain, output_digest(shown, text));
 	return 0;
+}
+
+static int find_key(const struct take_options *o, struct take_key *ret, struct err *err)
+{
+	if (!o->key)
+		return o->scope || o->replace
+			       ? err_set(err, ERR_USAGE,
+					 "--scope and --replace need --key")
+			       : 0;
+	return step_own_key(o->key, o->scope, &ret->digest, &ret->document, err);
+}
+
+static int add_key(struct session *s, const struct take_options *o,
+		   const struct take_key *key, const struct record_image *image,
+		   struct err *err)
+{
+	struct record_item item = {.type = RECORD_KEY};
+	struct digest document;
+	int rc = 0;
+
+	if (!o->key)
+		return 0;
+	item.key.key = key->digest;
+	item.key.chainid = image->chainid;
+	item.key.manifest = image->manifest;
+	snprintf(item.key.scope, sizeof(item.key.scope), "%s", o->scope ? o->scope : "");
+	if (o->replace)
+		session_replace_keys(s);
+	if (key->document.len)
+		rc = session_put_document(s, key->document.data, key->document.len,
+					  &document, err);
+	return rc ? rc : session_add(s, &item, err);
 }
 
 /* All that a whole snapshot depends on beside the directory. */
@@ -170,8 +225,9 @@ static int take(struct session *s, const char *dir, const struct take_options *o
 
 /* Everything into one session, which is committed. */
 static int snapshot(struct store *store, const char *dir, const struct take_options *o,
-		    struct image_bare *bare, struct record_image *ret,
-		    struct snapshot_stats *stats, bool *ret_moved, struct err *err)
+		    const struct take_key *key, struct image_bare *bare,
+		    struct record_image *ret, struct snapshot_stats *stats,
+		    bool *ret_moved, struct err *err)
 {
 	auto_snapshot_parent struct snapshot_parent parent = {0};
 	auto_stat_cache struct stat_cache *cache = NULL;
@@ -193,6 +249,8 @@ static int snapshot(struct store *store, const char *dir, const struct take_opti
 	bare->objects = parent.objects;
 	rc = image_record_bare(session, bare, ret, ret_moved, err);
 	if (!rc)
+		rc = add_key(session, o, key, ret, err);
+	if (!rc)
 		rc = session_commit(steal_ptr(&session), err);
 	if (!rc && cache && stat_cache_save(cache, NULL) < 0)
 		return 0;
@@ -209,14 +267,16 @@ static int run(struct command_call *call, struct err *err)
 	auto_store struct store *store = NULL;
 	struct snapshot_stats stats = {0};
 	struct record_image image;
+	auto_take_key struct take_key key = {0};
 	auto_buf struct buf name;
 	bool moved = false;
-	int rc = 0;
+	int rc;
 
 	buf_init(&name, RECORD_REF_NAME_MAX + 1);
 	if (o->upper && !o->parent)
 		return err_set(err, ERR_USAGE, "--upper needs --parent");
-	if (o->name) {
+	rc = find_key(o, &key, err);
+	if (!rc && o->name) {
 		rc = reference_normalize(o->name, &name, err);
 		bare.name = (const char *)name.data;
 	}
@@ -224,7 +284,7 @@ static int run(struct command_call *call, struct err *err)
 		rc = command_open_store(call, STORE_CREATE | STORE_WRITE, &store, err);
 	if (rc)
 		return rc;
-	rc = snapshot(store, call->args[0], o, &bare, &image, &stats, &moved, err);
+	rc = snapshot(store, call->args[0], o, &key, &bare, &image, &stats, &moved, err);
 	if (rc)
 		return err_wrap(err, "snapshot '%s'", call->args[0]);
 	if (stats.sockets_skipped)
@@ -232,7 +292,7 @@ static int run(struct command_call *call, struct err *err)
 			      stats.sockets_skipped);
 	if (moved)
 		output_notice(call->quiet, "'%s' now names another image", bare.name);
-	return print(call, &bare.diffid, &image, err);
+	return print(call, &bare.diffid, &image, &key.digest, err);
 }
 
 const struct command cmd_snapshot = {
@@ -246,6 +306,8 @@ const struct command cmd_snapshot = {
 		"With --parent only what was added, changed or removed is in the layer, and\n"
 		"the image has X's layers and configuration below it. With --upper the cost\n"
 		"is that of the changes, not of the tree.\n"
+		"KEY is a digest as 'key' prints it, or any text of your own. A KEY that has\n"
+		"another result is refused without --replace.\n"
 		"Other filesystems mounted below DIR are not entered; sockets are left out.",
 	.options = options,
 	.values_size = sizeof(struct take_options),

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `layercache stats`: how much is in the store, and what it saves.
  */
-#include <dirent.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 
@@ -85,19 +84,13 @@ static int count_pack(void *arg, uint32_t number, uint64_t length, struct err *e
 static int count_files(const struct store *store, const char *name, uint64_t *ret,
 		       struct err *err)
 {
-	auto_fd int fd = -1;
+	auto_dir DIR *dir = NULL;
 	uint64_t bytes = 0;
 	struct dirent *e;
-	DIR *dir;
-	int rc;
+	int rc = io_opendir(store_dirfd(store), name, &dir, err);
 
-	rc = io_open(store_dirfd(store), name, O_RDONLY | O_DIRECTORY, 0, &fd, err);
 	if (rc)
 		return rc == -ERR_NOTFOUND ? 0 : rc;
-	dir = fdopendir(fd);
-	if (!dir)
-		return err_sys(err, errno, "cannot read '%s'", name);
-	steal_fd(&fd);
 	while ((e = readdir(dir)) != NULL) {
 		struct stat st;
 
@@ -105,7 +98,6 @@ static int count_files(const struct store *store, const char *name, uint64_t *re
 		    S_ISREG(st.st_mode))
 			bytes += (uint64_t)st.st_blocks * 512;
 	}
-	closedir(dir);
 	*ret = bytes;
 	return 0;
 }

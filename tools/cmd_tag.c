@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * `layercache tag X NAME`: gives an image another name.
+ * `layercache tag X NAME`: gives an image, or that of a key, another name.
  */
 #include <string.h>
 #include <time.h>
@@ -17,17 +17,18 @@ struct tag {
 
 /* A name takes all platforms of the name it is made from. */
 static int targets_of(struct catalog_txn *t, const struct subject *x,
-		      struct record_ref *ret, void **ret_memory, struct err *err)
+		      const struct record_image *image, struct record_ref *ret,
+		      void **ret_memory, struct err *err)
 {
 	struct record_ref_target *target;
 
-	if (*x->name)
+	if (x->kind == SUBJECT_IMAGE && *x->name)
 		return catalog_ref_get(t, x->name, ret, ret_memory, err);
 	target = calloc(1, sizeof(*target));
 	if (!target)
 		return err_nomem(err);
-	target->manifest = x->image.manifest;
-	memcpy(target->platform, x->image.platform, sizeof(target->platform));
+	target->manifest = image->manifest;
+	memcpy(target->platform, image->platform, sizeof(target->platform));
 	*ret = (struct record_ref){.count = 1, .targets = target};
 	*ret_memory = target;
 	return 0;
@@ -72,14 +73,18 @@ static int fill(struct commit *c, void *arg, struct err *err)
 	struct tag *tag = arg;
 	struct record_ref ref;
 	struct subject x;
+	struct record_image image;
 	int rc;
 
 	rc = subject_find(t, tag->source, NULL, 0, &x, err);
-	if (!rc && x.kind != SUBJECT_IMAGE)
+	if (rc)
+		return rc;
+	rc = subject_image(t, &x, &image, err);
+	if (rc == -ERR_NOTFOUND)
 		return err_set(err, ERR_INVALID,
 			       "cannot tag '%s': only images have names", tag->source);
 	if (!rc)
-		rc = targets_of(t, &x, &ref, &memory, err);
+		rc = targets_of(t, &x, &image, &ref, &memory, err);
 	return rc ? rc : set_name(c, tag, &ref, err);
 }
 

@@ -3,6 +3,8 @@
  */
 #include "tools/command.h"
 
+#include <string.h>
+
 #include "tools/output.h"
 #include "tools/paths.h"
 
@@ -11,6 +13,8 @@
 const struct option_spec command_common_options[] = {
 	OPTION_TEXT_OF(COMPLETE_DIRECTORY, 0, "store", "DIR", struct command_common,
 		       store, "the store's directory (LAYERCACHE_STORE)"),
+	OPTION_TEXT_OF(COMPLETE_DIRECTORY, 0, "alternate", "DIR", struct command_common,
+		       alternate, "read from what is published in DIR, too"),
 	OPTION_FLAG('q', "quiet", struct command_common, quiet,
 		    "no progress bar, no notices"),
 	OPTION_FLAG('h', "help", struct command_common, help, "show this help"),
@@ -23,6 +27,31 @@ const struct option_spec command_json_option[] = {
 	OPTION_END,
 };
 
+const char *command_short_name(const struct command *command)
+{
+	const char *space = strrchr(command->name, ' ');
+
+	return space ? space + 1 : command->name;
+}
+
+const struct command *command_member(const struct command *command, const char *name)
+{
+	for (size_t i = 0; command->group && command->group[i]; i++)
+		if (strcmp(command_short_name(command->group[i]), name) == 0)
+			return command->group[i];
+	return NULL;
+}
+
+static int list_members(const struct command *c, struct buf *out, struct err *err)
+{
+	int rc = buf_printf(out, err, "\ncommands:\n");
+
+	for (size_t i = 0; c->group[i] && !rc; i++)
+		rc = buf_printf(out, err, "  %-10s  %s\n",
+				command_short_name(c->group[i]), c->group[i]->summary);
+	return rc;
+}
+
 static int format_help(const struct command *c, struct buf *out, struct err *err)
 {
 	bool own = c->options && c->options->type != OPTION_IS_END;
@@ -32,6 +61,8 @@ static int format_help(const struct command *c, struct buf *out, struct err *err
 			*c->arguments ? " " : "", c->arguments, c->summary);
 	if (!rc && c->details)
 		rc = buf_printf(out, err, "\n%s\n", c->details);
+	if (!rc && c->group)
+		rc = list_members(c, out, err);
 	if (!rc)
 		rc = buf_printf(out, err, "\noptions:\n");
 	if (!rc && own)
@@ -70,6 +101,7 @@ static int run(const struct command *c, const struct command_common *common, voi
 	struct command_call call = {
 		.command = c,
 		.store = common->store,
+		.alternate = common->alternate,
 		.json = common->json,
 		.quiet = common->quiet,
 		.values = values,
@@ -94,6 +126,31 @@ static int run(const struct command *c, const struct command_common *common, voi
 	return rc;
 }
 
+static int group_main(const struct command *group, const struct command_common *globals,
+		      int argc, char **argv, int *ret_status, struct err *err)
+{
+	struct command_common common = *globals;
+	const struct option_table table = {command_common_options, &common};
+	const struct command *member;
+	int first, rc;
+
+	rc = options_parse(&table, 1, true, argc, argv, &first, err);
+	if (rc)
+		return rc;
+	if (common.help && first == argc) {
+		*ret_status = 0;
+		return command_help(group, err);
+	}
+	if (first == argc)
+		return err_set(err, ERR_USAGE, "%s needs %s", group->name,
+			       group->arguments);
+	member = command_member(group, argv[first]);
+	if (!member)
+		return err_set(err, ERR_USAGE, "unknown command '%s %s'", group->name,
+			       argv[first]);
+	return command_main(member, &common, argc - first, argv + first, ret_status, err);
+}
+
 int command_main(const struct command *command, const struct command_common *globals,
 		 int argc, char **argv, int *ret_status, struct err *err)
 {
@@ -106,6 +163,8 @@ int command_main(const struct command *command, const struct command_common *glo
 	};
 	int first, rc;
 
+	if (command->group)
+		return group_main(command, globals, argc, argv, ret_status, err);
 	if (!values)
 		return err_nomem(err);
 	rc = options_parse(tables, ARRAY_LEN(tables), false, argc, argv, &first, err);
@@ -119,7 +178,15 @@ int command_main(const struct command *command, const struct command_common *glo
 int command_open_store(const struct command_call *call, unsigned flags,
 		       struct store **ret, struct err *err)
 {
-	return store_open(call->store, flags, ret, err);
+	auto_store struct store *s = NULL;
+	int rc = store_open(call->store, flags, &s, err);
+
+	if (!rc && call->alternate)
+		rc = alternates_add(store_alternates(s), call->alternate,
+				    store_writable(s), err);
+	if (!rc)
+		*ret = steal_ptr(&s);
+	return rc;
 }
 
 int command_reader_open(const struct command_call *call, struct command_reader *ret,

@@ -24,7 +24,7 @@
  *		.flags = COMMAND_JSON, .run = run,
  *	};
  *
- * The options every command has (--store, --quiet, --help; --json with COMMAND_JSON) are
+ * The options every command has (--store, --alternate, --quiet, --help; --json with COMMAND_JSON) are
  * added by the framework and must not be in its table.
  */
 #ifndef TOOLS_COMMAND_H
@@ -48,9 +48,10 @@ enum command_flags {
 /* One invocation. Everything is valid until run returns. */
 struct command_call {
 	const struct command *command;
-	const char *store;  /* directory, from --store, LAYERCACHE_STORE or the default */
-	bool json;          /* print one JSON document instead of lines */
-	bool quiet;         /* no progress, no notices; errors are still printed */
+	const char *store; /* directory, from --store, LAYERCACHE_STORE or the default */
+	const char *alternate; /* NULL: only those that the store knows of */
+	bool json;             /* print one JSON document instead of lines */
+	bool quiet;            /* no progress, no notices; errors are still printed */
 	const void *values; /* the command's own struct, filled from its option table */
 	char *const *args;  /* min_args to max_args of them */
 	unsigned count;
@@ -68,6 +69,9 @@ struct command {
 	unsigned flags;                  /* enum command_flags */
 	enum option_completion complete; /* what its arguments are, for completion */
 	const char *words;               /* with COMPLETE_WORDS: what they can be */
+	/* A group: its first argument is the name of one of these (ended by NULL), which are
+	 * called "<group> <name>". It has no options of its own and no run. */
+	const struct command *const *group;
 
 	/* Returns 0 or a negative error code; main.c prints the error and chooses the exit
 	 * status: ERR_USAGE 2, ERR_NOTFOUND 3, ERR_CORRUPT 4, any other 1. Data goes to
@@ -75,8 +79,9 @@ struct command {
 	int (*run)(struct command_call *call, struct err *err);
 };
 
-/* Opens the call's store with store_open's FLAGS. A command that writes passes
- * STORE_CREATE, so that a missing store is made. */
+/* Opens the call's store with store_open's FLAGS, and its alternate, which a store that is open
+ * for writing keeps. A command that writes passes STORE_CREATE, so that a missing store is
+ * made. */
 int command_open_store(const struct command_call *call, unsigned flags,
 		       struct store **ret, struct err *err) MUST_CHECK;
 
@@ -95,10 +100,15 @@ void command_reader_close(struct command_reader *r); /* also a zeroed one */
 /* What every command has; the same options may stand before the command's name. */
 struct command_common {
 	const char *store; /* NULL: the default */
+	const char *alternate;
 	bool quiet, json, help;
 };
 extern const struct option_spec command_common_options[];
 extern const struct option_spec command_json_option[]; /* only with COMMAND_JSON */
+
+/* The member of a group called NAME, NULL if there is none; and what each is called there. */
+const struct command *command_member(const struct command *command, const char *name);
+const char *command_short_name(const struct command *command);
 
 /* Parses ARGV (argv[0] is the command's name) by the command's table and runs it with what
  * GLOBALS already says; --help prints the help instead. */

@@ -88,7 +88,8 @@ static void offer_kind(struct completion *c, enum option_completion kind,
 		if (strchr(c->word, ':'))
 			output_line(":file");
 		else
-			offer_words(c, "oci: oci-archive: docker-archive: dir: tar:");
+			offer_words(c,
+				    "oci: oci-archive: docker-archive: dir: share: tar:");
 		break;
 	case COMPLETE_WORDS:
 		offer_words(c, words);
@@ -104,6 +105,12 @@ static void offer_options(const struct completion *c, const struct option_spec *
 		snprintf(text, sizeof(text), "--%s", specs->name);
 		offer(c, text);
 	}
+}
+
+static void offer_members(const struct completion *c)
+{
+	for (size_t i = 0; c->command->group[i]; i++)
+		offer(c, command_short_name(c->command->group[i]));
 }
 
 static const struct option_spec *find_option(const struct completion *c, const char *word)
@@ -125,6 +132,8 @@ static void scan(struct completion *c, char *const *words, unsigned count)
 		if (words[i][0] != '-') {
 			if (!c->command)
 				c->command = commands_find(words[i]);
+			else if (c->command->group)
+				c->command = command_member(c->command, words[i]);
 			continue;
 		}
 		spec = find_option(c, words[i]);
@@ -157,6 +166,8 @@ void complete_print(char *const *words, unsigned count)
 			offer_options(&c, c.command->options);
 		else
 			offer_words(&c, "--version");
+	} else if (c.command && c.command->group) {
+		offer_members(&c);
 	} else {
 		offer_kind(&c, c.command ? c.command->complete : COMPLETE_VERB,
 			   c.command ? c.command->words : NULL);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "tools/image_there.h"
 #include "tools/oci/config.h"
 #include "tools/oci/manifest.h"
 #include "tools/output.h"
@@ -17,6 +18,7 @@ struct outgoing {
 	struct manifest manifest;
 	struct config config;
 	struct descriptor desc; /* of the manifest as it is written */
+	bool there;             /* a registry has all of it */
 };
 
 struct export
@@ -84,17 +86,21 @@ static int find_images(struct export *e, const char *x, struct err *err)
 	auto_free void *memory = NULL;
 	struct record_ref_target target = {0};
 	struct record_ref ref = {.count = 1, .targets = &target};
-	struct subject s;
+	struct record_image image;
+	struct subject s = {0};
 	int rc = catalog_begin(store_catalog(e->store), false, &t, err);
 
 	if (!rc)
 		rc = subject_find(t, x, e->options->platform, 0, &s, err);
-	if (!rc && s.kind != SUBJECT_IMAGE)
+	if (rc)
+		return rc;
+	rc = subject_image(t, &s, &image, err);
+	if (rc == -ERR_NOTFOUND)
 		rc = err_set(err, ERR_INVALID,
 			     "it is no image: only tar: takes layers and chains");
 	if (rc)
 		return rc;
-	target.manifest = s.image.manifest;
+	target.manifest = image.manifest;
 	snprintf(e->name, sizeof(e->name), "%s", s.name);
 	if (*s.name && !e->options->platform &&
 	    e->dest.kind != DESTINATION_DOCKER_ARCHIVE)
@@ -130,6 +136,9 @@ static int read_image(struct export *e, size_t i, struct err *err)
 	if (!rc)
 		rc = manifest_parse(o->manifest_bytes.data, o->manifest_bytes.len, NULL,
 				    &o->manifest, err);
+	if (!rc && o->manifest.kind == MANIFEST_CACHE)
+		rc = err_set(err, ERR_INVALID,
+			     "it is a build cache: 'cache export' writes it");
 	if (!rc)
 		rc = config_parse(o->config_bytes.data, o->config_bytes.len,
 				  o->manifest.count, &o->config, err);
@@ -151,22 +160,80 @@ static int read_images(struct export *e, struct err *err)
 	return rc;
 }
 
-static int total_size(struct export *e, uint64_t *ret, struct err *err)
+/* What is there already is no work. */
+static int expect_work(struct export *e, struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	struct record_layer layer;
 	int rc = catalog_begin(store_catalog(e->store), false, &t, err);
 
-	*ret = 0;
 	for (size_t i = 0; i < e->out.count && !rc; i++) {
 		const struct config *c = &e->images[i].config;
 
 		for (size_t k = 0; k < c->count && !rc; k++) {
+			if (e->out.items[i].layers[k].how == LAYER_BLOB_THERE)
+				continue;
 			rc = catalog_layer_get(t, &c->diffids[k], &layer, err);
 			if (!rc)
-				*ret += layer.tar_size;
+				progress_expect(e->progress, layer.tar_size);
 		}
 	}
+	return rc;
+}
+
+/* ---- what a registry has ---- */
+
+/* Another manifest for the same image stands in for the one that it came with. */
+static int take_manifest(struct outgoing *o, struct buf *bytes, struct err *err)
+{
+	struct manifest m;
+	int rc = manifest_parse(bytes->data, bytes->len, NULL, &m, err);
+
+	if (rc)
+		return rc;
+	manifest_release(&o->manifest);
+	o->manifest = m;
+	buf_release(&o->manifest_bytes);
+	o->manifest_bytes = *bytes;
+	buf_init(bytes, bytes->max);
+	return 0;
+}
+
+static int find_there(struct export *e, size_t i, struct err *err)
+{
+	struct outgoing *o = &e->images[i];
+	const struct image_there find = {
+		.store = e->store,
+		.dest = &e->dest,
+		.options = &e->options->blobs,
+		.manifest_bytes = &o->manifest_bytes,
+		.manifest = &o->manifest,
+		.config = &o->config,
+		.config_digest = &e->out.items[i].image.config,
+		.named = e->out.count == 1,
+	};
+	auto_buf struct buf other;
+	int rc;
+
+	buf_init(&other, DOCUMENT_MAX + 1);
+	rc = image_there_find(&find, e->out.items[i].layers, &other, &o->there, err);
+	return rc || !other.len ? rc : take_manifest(o, &other, err);
+}
+
+static int find_all_there(struct export *e, struct err *err)
+{
+	int rc = 0;
+
+	if (e->dest.kind != DESTINATION_REGISTRY)
+		return 0;
+	if (*e->name)
+		rc = remote_mount_from(e->dest.remote, e->name, err);
+	for (size_t i = 0; i < e->out.count && !rc; i++)
+		rc = find_there(e, i, err);
+	if (!rc && e->out.count > 1 &&
+	    remote_manifest_head(e->dest.remote, remote_reference(e->dest.remote),
+				 &e->dest.there, NULL))
+		e->dest.there = (struct digest){0};
 	return rc;
 }
 
@@ -179,12 +246,16 @@ static void tell(const struct export *e, size_t n, size_t count,
 		[LAYER_BLOB_PLAIN] = "the plain tar",
 		[LAYER_BLOB_KEPT] = "kept at import",
 		[LAYER_BLOB_ANEW] = "compressed anew",
+		[LAYER_BLOB_THERE] = "already there",
 	};
 	char now[DIGEST_TEXT_SIZE], was[DIGEST_TEXT_SIZE];
 
 	digest_format(&blob->digest, now);
 	digest_format(&came->digest, was);
-	if (blob->same)
+	if (blob->how == LAYER_BLOB_THERE && !blob->same)
+		output_notice(e->options->quiet, "layer %zu of %zu %s: %s", n, count, now,
+			      how[blob->how]);
+	else if (blob->same)
 		output_notice(e->options->quiet, "layer %zu of %zu %s: identical, %s", n,
 			      count, now, how[blob->how]);
 	else
@@ -205,6 +276,32 @@ static const struct layer_blob *find_written(const struct export *e,
 	return NULL;
 }
 
+/* A broken connection costs the layer, not the push. */
+static int write_layer(struct export *e, const struct digest *diffid,
+		       const struct descriptor *came, struct layer_blob *ret,
+		       struct err *err)
+{
+	int rc;
+
+	if (ret->how == LAYER_BLOB_THERE)
+		return 0;
+	for (unsigned attempt = 0;; attempt++) {
+		rc = layer_blob_write(e->store, e->objects, diffid, came,
+				      &e->options->blobs, &e->dest, e->progress, ret,
+				      err);
+		if (rc != -ERR_AGAIN || !remote_wait(attempt))
+			return rc;
+	}
+}
+
+static void label(const struct export *e, size_t n, size_t count)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "layer %zu of %zu", n, count);
+	progress_label(e->progress, text);
+}
+
 static int write_layers(struct export *e, size_t i, struct err *err)
 {
 	struct outgoing *o = &e->images[i];
@@ -216,12 +313,11 @@ static int write_layers(struct export *e, size_t i, struct err *err)
 		const struct layer_blob *written = find_written(e, diffid, &came->digest);
 		int rc = 0;
 
+		label(e, k + 1, o->config.count);
 		if (written)
 			out->layers[k] = *written;
 		else
-			rc = layer_blob_write(e->store, e->objects, diffid, came,
-					      &e->options->blobs, &e->dest, e->progress,
-					      &out->layers[k], err);
+			rc = write_layer(e, diffid, came, &out->layers[k], err);
 		if (rc)
 			return err_wrap(err, "layer %zu of %zu", k + 1, o->config.count);
 		out->count = k + 1;
@@ -291,7 +387,7 @@ static int settle_manifest(struct export *e, size_t i, struct err *err)
 		output_notice(e->options->quiet,
 			      "the manifest is Docker's, which a layout cannot have: "
 			      "one of OCI's form is written");
-	if (foreign || !is_same(&e->out.items[i])) {
+	if (!o->there && (foreign || !is_same(&e->out.items[i]))) {
 		rc = edit_manifest(o, &e->out.items[i], err);
 		o->desc.media_type = DESCRIPTOR_OCI_MANIFEST;
 	}
@@ -314,11 +410,13 @@ static int write_image(struct export *e, size_t i, struct err *err)
 		return rc;
 	if (e->dest.kind != DESTINATION_DOCKER_ARCHIVE)
 		out->manifest = o->desc.digest;
+	if (o->there)
+		return 0;
 	rc = destination_put_config(&e->dest, &out->image.config, o->config_bytes.data,
 				    o->config_bytes.len, err);
-	if (!rc && (e->out.count > 1 || e->dest.kind != DESTINATION_DIR))
-		rc = destination_put_manifest(&e->dest, &o->desc.digest,
-					      o->manifest_bytes.data,
+	if (!rc && (e->out.count > 1 || (e->dest.kind != DESTINATION_DIR &&
+					 e->dest.kind != DESTINATION_REGISTRY)))
+		rc = destination_put_manifest(&e->dest, &o->desc, o->manifest_bytes.data,
 					      o->manifest_bytes.len, err);
 	return rc;
 }
@@ -408,9 +506,12 @@ static int finish(struct export *e, struct err *err)
 	return rc ? rc : destination_finish(&e->dest, &root, err);
 }
 
-/* Of several platforms only the first has the plain name, as import says it. */
+/* Of several platforms only the first has the plain name, as import says it. What went to a
+ * registry is called as it is there. */
 static void set_names(struct export *e)
 {
+	if (e->dest.kind == DESTINATION_REGISTRY)
+		snprintf(e->name, sizeof(e->name), "%s", e->dest.ref);
 	for (size_t i = 0; i < e->out.count && *e->name; i++) {
 		struct exported *out = &e->out.items[i];
 		size_t len = strlen(e->name);
@@ -423,31 +524,51 @@ static void set_names(struct export *e)
 	}
 }
 
+/* The next push of these layers finds what this one made. That it cannot be noted costs only
+ * time. */
+static void note(struct export *e)
+{
+	struct err err = {0};
+	int rc = 0;
+
+	if (e->dest.kind != DESTINATION_REGISTRY || !store_writable(e->store))
+		return;
+	for (size_t i = 0; i < e->out.count && !rc; i++)
+		rc = image_there_note(e->store, e->images[i].config.diffids,
+				      e->out.items[i].layers, e->out.items[i].count,
+				      &err);
+	if (rc)
+		output_notice(e->options->quiet, "what was pushed is not noted: %s",
+			      err.msg);
+}
+
 int image_export(struct store *store, const char *x, const char *destination,
 		 const struct image_export_options *options, struct exports *ret,
 		 struct err *err)
 {
 	auto_export struct export e = {.store = store, .options = options};
-	uint64_t total;
 	int rc = objects_new(store, CACHE_BYTES, &e.objects, err);
 
 	if (!rc)
-		rc = destination_open(destination, store_dirfd(store), &e.dest, err);
+		rc = destination_open(destination, store_dirfd(store), options->registry,
+				      &e.dest, err);
 	if (!rc)
 		rc = find_images(&e, x, err);
 	if (!rc)
 		rc = read_images(&e, err);
 	if (!rc)
-		rc = total_size(&e, &total, err);
+		rc = find_all_there(&e, err);
 	if (rc)
 		return rc;
-	e.progress = progress_begin(total, "export", options->quiet);
+	e.progress = progress_begin(0, "export", options->quiet);
+	rc = expect_work(&e, err);
 	for (size_t i = 0; i < e.out.count && !rc; i++)
 		rc = write_image(&e, i, err);
 	if (!rc)
 		rc = finish(&e, err);
 	if (rc)
 		return rc;
+	note(&e);
 	set_names(&e);
 	for (size_t i = 0; i < e.out.count; i++)
 		outgoing_release(&e.images[i]);

@@ -11,6 +11,7 @@
 struct image_export_options {
 	const char *platform; /* NULL: all that the name has */
 	struct layer_blob_options blobs;
+	const struct remote_options *registry; /* may be NULL */
 	bool quiet;
 };
 

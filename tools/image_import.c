@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/layer.h"
+#include "tools/buildkit/cache_import.h"
 #include "tools/chain_check.h"
 #include "tools/image_record.h"
 #include "tools/layer_jobs.h"
@@ -12,10 +13,11 @@
 #include "tools/output.h"
 #include "tools/progress.h"
 
-/* A name to set and what it will stand for. */
+/* A name to set and what it will stand for: images, or a build cache. */
 struct target {
 	struct buf name; /* NUL-terminated */
 	struct image_set set;
+	struct cache cache; /* its manifest is not zero, then */
 	bool moved;
 };
 
@@ -27,12 +29,17 @@ struct import {
 	size_t count;
 };
 
+static void target_release(struct target *t)
+{
+	buf_release(&t->name);
+	image_set_release(&t->set);
+	cache_release(&t->cache);
+}
+
 static void import_release(struct import *im)
 {
-	for (size_t i = 0; i < im->count; i++) {
-		buf_release(&im->targets[i].name);
-		image_set_release(&im->targets[i].set);
-	}
+	for (size_t i = 0; i < im->count; i++)
+		target_release(&im->targets[i]);
 	free(im->targets);
 	session_abort(im->session);
 }
@@ -42,6 +49,12 @@ static void import_release(struct import *im)
 static const char *text(const struct buf *b)
 {
 	return (const char *)b->data;
+}
+
+/* What the plain name stands for. */
+static const struct record_image *first_record(const struct target *t)
+{
+	return t->set.count ? &t->set.images[0].record : &t->cache.record;
 }
 
 /* ---- results ---- */
@@ -88,8 +101,7 @@ static int report(const struct import *im, struct imports *ret, struct err *err)
 	for (size_t i = 0; i < im->count && !rc; i++) {
 		const struct target *t = &im->targets[i];
 
-		rc = imports_add(ret, text(&t->name), "", &t->set.images[0].record,
-				 t->moved, err);
+		rc = imports_add(ret, text(&t->name), "", first_record(t), t->moved, err);
 		for (size_t k = 1; k < t->set.count && !rc; k++) {
 			char suffix[PLATFORM_TEXT_SIZE + 1];
 
@@ -107,6 +119,8 @@ static int name_of(const struct import *im, const struct source_root *root,
 		   struct buf *ret, struct err *err)
 {
 	buf_init(ret, RECORD_REF_NAME_MAX + 1);
+	if (im->options->unnamed)
+		return buf_append_u8(ret, 0, err);
 	if (im->options->name)
 		return reference_normalize(im->options->name, ret, err);
 	if (root->name)
@@ -122,12 +136,12 @@ static int check_name(const struct import *im, const struct target *t, bool *ret
 {
 	*ret_known = false;
 	for (size_t i = 0; i < im->count; i++) {
-		const struct image_set *set = &im->targets[i].set;
+		const struct target *other = &im->targets[i];
 
-		if (strcmp(text(&im->targets[i].name), text(&t->name)) != 0)
+		if (strcmp(text(&other->name), text(&t->name)) != 0)
 			continue;
-		if (!digest_equal(&set->images[0].record.manifest,
-				  &t->set.images[0].record.manifest))
+		if (!digest_equal(&first_record(other)->manifest,
+				  &first_record(t)->manifest))
 			return err_set(err, ERR_INVALID,
 				       im->options->name
 					       ? "there are several images for the name "
@@ -158,33 +172,72 @@ static int add_target(struct import *im, struct target *t, bool *ret_taken,
 	return 0;
 }
 
+/* Whether an image of the set has what only caches are asked for. */
+static int check_inline(const struct import *im, const struct image_set *set,
+			bool *ret_wanted, struct err *err)
+{
+	int rc = -ERR_NOTFOUND;
+
+	for (size_t i = 0; i < set->count && rc == -ERR_NOTFOUND; i++) {
+		const struct image *image = &set->images[i];
+		struct cache cache;
+
+		rc = cache_from_config(image->config_bytes.data, image->config_bytes.len,
+				       image->manifest.items, image->config.diffids,
+				       image->config.count, &cache, err);
+		if (!rc)
+			cache_release(&cache);
+	}
+	*ret_wanted = rc == 0;
+	if (rc == -ERR_NOTFOUND && im->source->root_count == 1)
+		return err_set(err, ERR_INVALID, "the image has no inline build cache");
+	return rc == -ERR_NOTFOUND ? 0 : rc;
+}
+
 /* In a source of several images, what is none is passed over. */
-static int resolve_root(struct import *im, const struct source_root *root,
-			struct err *err)
+static int take_root(struct import *im, const struct source_root *root, struct target *t,
+		     bool *ret_wanted, struct err *err)
 {
 	const struct image_import_options *o = im->options;
 	char digest[DIGEST_TEXT_SIZE];
+	int rc = image_set_resolve(im->source, &root->desc, o->platform, o->all_platforms,
+				   &t->set, err);
+
+	*ret_wanted = false;
+	if (rc)
+		return rc;
+	if (t->set.is_cache) {
+		*ret_wanted = true;
+		return cache_from_source(im->source, &root->desc, &t->cache, err);
+	}
+	*ret_wanted = t->set.count > 0;
+	if (t->set.count)
+		return o->caches ? check_inline(im, &t->set, ret_wanted, err) : 0;
+	if (im->source->root_count == 1)
+		return err_set(
+			err, ERR_INVALID,
+			"this is %s, not an image, which this version cannot import",
+			t->set.not_image);
+	output_notice(o->quiet, "%s in '%s' is %s, not an image: passed over",
+		      digest_format(&root->desc.digest, digest), im->source->what,
+		      t->set.not_image);
+	return 0;
+}
+
+static int resolve_root(struct import *im, const struct source_root *root,
+			struct err *err)
+{
 	struct target t = {0};
 	bool taken = false;
+	bool wanted = false;
 	int rc = name_of(im, root, &t.name, err);
 
 	if (!rc)
-		rc = image_set_resolve(im->source, &root->desc, o->platform,
-				       o->all_platforms, &t.set, err);
-	if (!rc && t.set.count == 0 && im->source->root_count == 1)
-		rc = err_set(err, ERR_INVALID,
-			     "this is %s, not an image, which this version cannot import",
-			     t.set.not_image);
-	else if (!rc && t.set.count == 0)
-		output_notice(o->quiet, "%s in '%s' is %s, not an image: passed over",
-			      digest_format(&root->desc.digest, digest), im->source->what,
-			      t.set.not_image);
-	else if (!rc)
+		rc = take_root(im, root, &t, &wanted, err);
+	if (!rc && wanted)
 		rc = add_target(im, &t, &taken, err);
-	if (!taken) {
-		buf_release(&t.name);
-		image_set_release(&t.set);
-	}
+	if (!taken)
+		target_release(&t);
 	return rc;
 }
 
@@ -203,12 +256,17 @@ static int resolve(struct import *im, struct err *err)
 
 /* ---- layers ---- */
 
-/* What the store knows of a blob must agree with the documents. */
-static int check_blob(struct catalog_txn *t, const struct descriptor *d,
-		      const struct digest *diffid, bool *ret_known, struct err *err)
+/* What the store or an alternate knows of a blob must agree with the documents. */
+static int check_blob(const struct import *im, struct catalog_txn *t,
+		      const struct descriptor *d, const struct digest *diffid,
+		      bool *ret_known, struct err *err)
 {
+	struct alternates *alternates = store_alternates(session_store(im->session));
 	struct record_blob blob;
 	int rc = catalog_blob_get(t, &d->digest, &blob, err);
+
+	if (rc == -ERR_NOTFOUND)
+		rc = alternates_blob_get(alternates, &d->digest, &blob, err);
 
 	*ret_known = !rc;
 	if (rc)
@@ -238,21 +296,24 @@ static int check_unread(struct source *source, const struct descriptor *d,
 }
 
 static int check_layer(const struct import *im, struct catalog_txn *t,
-		       const struct descriptor *d, const struct digest *diffid,
-		       bool *ret_known, struct err *err)
+		       const struct descriptor *d, struct layer_job *job, struct err *err)
 {
+	struct alternates *alternates = store_alternates(session_store(im->session));
 	struct record_layer layer;
 	bool blob_known;
-	int rc = check_blob(t, d, diffid, &blob_known, err);
+	int rc = check_blob(im, t, d, &job->diffid, &blob_known, err);
 
-	*ret_known = false;
 	if (!rc)
-		rc = session_layer_get(im->session, diffid, &layer, err);
+		rc = session_layer_get(im->session, &job->diffid, &layer, err);
+	/* One that misses content is read again. */
+	job->known = !rc && !(layer.flags & LAYER_DAMAGED);
+	if (rc == -ERR_NOTFOUND) {
+		rc = alternates_layer_get(alternates, &job->diffid, &layer, err);
+		job->known = job->adopt = !rc;
+	}
 	if (rc == -ERR_NOTFOUND)
 		return 0;
-	/* One that misses content is read again. */
-	*ret_known = !rc && !(layer.flags & LAYER_DAMAGED);
-	return rc || blob_known || !*ret_known ? rc
+	return rc || blob_known || !job->known ? rc
 					       : check_unread(im->source, d, &layer, err);
 }
 
@@ -264,27 +325,56 @@ static bool lacks_blob(const struct import *im, const struct layer_job *job)
 	       !session_has_object(im->session, &job->desc.digest);
 }
 
-/* Lists the layers of one image that the store does not have. */
+/* Lists a layer unless the store has it. */
+static int want_layer(const struct import *im, struct catalog_txn *t,
+		      const struct layer_job *wanted, struct layer_jobs *jobs,
+		      struct err *err)
+{
+	struct layer_job job = *wanted;
+	int rc = check_layer(im, t, &job.desc, &job, err);
+
+	if (rc)
+		return err_wrap(err, "layer %zu of %zu", job.number, job.total);
+	if (!job.known || job.adopt || lacks_blob(im, &job))
+		rc = layer_jobs_add(jobs, &job, err);
+	return rc;
+}
+
 static int add_missing(const struct import *im, struct catalog_txn *t,
 		       const struct image *image, struct layer_jobs *jobs,
 		       struct err *err)
 {
 	size_t count = image->manifest.count;
+	int rc = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct descriptor *d = &image->manifest.items[i];
-		const struct digest *diffid = &image->config.diffids[i];
-		struct layer_job job = {*d, *diffid, i + 1, count, false};
-		int rc = check_layer(im, t, d, diffid, &job.known, err);
+	for (size_t i = 0; i < count && !rc; i++) {
+		const struct layer_job job = {.desc = image->manifest.items[i],
+					      .diffid = image->config.diffids[i],
+					      .number = i + 1,
+					      .total = count};
 
-		if (rc)
-			return err_wrap(err, "layer %zu of %zu", i + 1, count);
-		if (!job.known || lacks_blob(im, &job))
-			rc = layer_jobs_add(jobs, &job, err);
-		if (rc)
-			return rc;
+		rc = want_layer(im, t, &job, jobs, err);
 	}
-	return 0;
+	return rc;
+}
+
+static int add_missing_of_cache(const struct import *im, struct catalog_txn *t,
+				struct cache *cache, struct layer_jobs *jobs,
+				struct err *err)
+{
+	size_t count = cache->doc.layer_count;
+	int rc = cache_import_diffids(cache, t, err);
+
+	for (uint32_t i = 0; i < count && !rc; i++) {
+		const struct layer_job job = {.desc = cache->layers[i].desc,
+					      .diffid = cache->layers[i].diffid,
+					      .number = i + 1,
+					      .total = count};
+
+		if (cache_import_wants(cache, i))
+			rc = want_layer(im, t, &job, jobs, err);
+	}
+	return rc;
 }
 
 static int list_missing(const struct import *im, struct store *store,
@@ -293,13 +383,34 @@ static int list_missing(const struct import *im, struct store *store,
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	int rc = catalog_begin(store_catalog(store), false, &t, err);
 
-	for (size_t i = 0; i < im->count && !rc; i++)
+	for (size_t i = 0; i < im->count && !rc; i++) {
+		rc = add_missing_of_cache(im, t, &im->targets[i].cache, jobs, err);
 		for (size_t k = 0; k < im->targets[i].set.count && !rc; k++)
 			rc = add_missing(im, t, &im->targets[i].set.images[k], jobs, err);
+	}
 	return rc;
 }
 
 /* ---- records ---- */
+
+/* What an image has inline is of use too; if it cannot be read, the image is none the worse. */
+static int add_inline(struct import *im, const struct image *image, struct err *err)
+{
+	struct err why = {0};
+	struct cache cache;
+	int rc = cache_from_config(image->config_bytes.data, image->config_bytes.len,
+				   image->manifest.items, image->config.diffids,
+				   image->config.count, &cache, &why);
+
+	if (rc == -ERR_INVALID || rc == -ERR_LIMIT)
+		output_notice(im->options->quiet,
+			      "the inline build cache is not taken: %s", why.msg);
+	if (rc)
+		return rc == -ERR_NOMEM ? err_copy(err, &why) : 0;
+	rc = cache_import_results(im->session, &cache, err);
+	cache_release(&cache);
+	return rc;
+}
 
 static int add_image(struct import *im, const struct image *image, struct err *err)
 {
@@ -314,17 +425,19 @@ static int add_image(struct import *im, const struct image *image, struct err *e
 	};
 	int rc = chain_check(im->session, parts.diffids, parts.count, err);
 
-	return rc ? rc : image_record_add(im->session, &parts, err);
+	if (!rc)
+		rc = image_record_add(im->session, &parts, err);
+	return rc ? rc : add_inline(im, image, err);
 }
 
 static int add_name(struct import *im, struct target *t, struct err *err)
 {
-	const struct record_image *images[RECORD_REF_TARGETS_MAX];
+	const struct record_image *images[RECORD_REF_TARGETS_MAX] = {first_record(t)};
 
-	for (size_t i = 0; i < t->set.count; i++)
+	for (size_t i = 1; i < t->set.count; i++)
 		images[i] = &t->set.images[i].record;
 	return image_record_name(im->session, text(&t->name), &t->set.index, images,
-				 t->set.count, &t->moved, err);
+				 t->set.count ? t->set.count : 1, &t->moved, err);
 }
 
 static int add_target_records(struct import *im, struct target *t, struct err *err)
@@ -337,7 +450,9 @@ static int add_target_records(struct import *im, struct target *t, struct err *e
 					  t->set.indexes[i].bytes.len, &digest, err);
 	for (size_t i = 0; i < t->set.count && !rc; i++)
 		rc = add_image(im, &t->set.images[i], err);
-	return rc ? rc : add_name(im, t, err);
+	if (!rc && !t->set.count)
+		rc = cache_import_add(im->session, &t->cache, err);
+	return rc || im->options->unnamed ? rc : add_name(im, t, err);
 }
 
 int image_import(struct store *store, struct source *source,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Images from a source into the store: everything that is named is resolved, new layers are
+ * Images and build caches from a source into the store: everything that is named is resolved, new layers are
  * read, and all of it is committed at once.
  */
 #ifndef TOOLS_IMAGE_IMPORT_H
@@ -13,15 +13,17 @@ struct image_import_options {
 	const struct platform *platform; /* NULL: this machine's */
 	bool all_platforms;
 	bool keep_blobs; /* the compressed bytes of layers are stored too */
+	bool caches;     /* only build caches, and images that have one inline */
+	bool unnamed;    /* no name is set, whatever the source says */
 	bool quiet;
 };
 
 /* One image that is in the store now. Of several platforms only the first has the plain
  * name, the others "<name>@<os>-<arch>[-<variant>]". */
 struct imported {
-	struct buf name; /* NUL-terminated */
-	struct record_image image;
-	bool moved; /* the name was another image's before */
+	struct buf name;           /* NUL-terminated */
+	struct record_image image; /* of a build cache: without chain */
+	bool moved;                /* the name was another image's before */
 };
 
 struct imports {

@@ -8,8 +8,8 @@
 #include "tools/oci/config.h"
 #include "tools/oci/manifest.h"
 
-static int add_chain(struct session *s, const struct digest *diffids, size_t count,
-		     struct err *err)
+int image_record_chain(struct session *s, const struct digest *diffids, size_t count,
+		       struct err *err)
 {
 	struct digest chain = {0};
 
@@ -39,7 +39,7 @@ int image_record_add(struct session *s, const struct image_parts *parts, struct 
 		rc = session_put_document(s, parts->config, parts->config_len, &digest,
 					  err);
 	if (!rc)
-		rc = add_chain(s, parts->diffids, parts->count, err);
+		rc = image_record_chain(s, parts->diffids, parts->count, err);
 	return rc ? rc : session_add(s, &item, err);
 }
 

@@ -16,6 +16,10 @@ struct image_parts {
 	size_t count;
 };
 
+/* Adds a chain and every chain below it. DIFFIDS: bottom first. */
+int image_record_chain(struct session *s, const struct digest *diffids, size_t count,
+		       struct err *err) MUST_CHECK;
+
 /* Adds the documents, every prefix of the chain and the image. */
 int image_record_add(struct session *s, const struct image_parts *parts,
 		     struct err *err) MUST_CHECK;

@@ -123,33 +123,21 @@ static int write_tar(struct store *store, struct objects *objects,
 
 /* ---- what was kept ---- */
 
-struct object_stream {
-	struct stream base;
-	struct objects *objects;
-	const struct digest *digest;
-	uint64_t at;
-};
-
-static int object_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
-		       struct err *err)
-{
-	struct object_stream *o = (struct object_stream *)s;
-	int rc = objects_read(o->objects, o->digest, o->at, data, cap, ret_len, err);
-
-	if (!rc)
-		o->at += *ret_len;
-	return rc;
-}
-
 static int write_kept(struct objects *objects, const struct digest *diffid,
 		      const struct digest *came, struct destination *dest,
 		      struct layer_blob *blob, struct err *err)
 {
-	struct object_stream in = {{object_read, meter_close}, objects, came, 0};
-	int rc = bundle_writer_begin(dest->writer, err);
+	auto_stream struct stream *in = NULL;
+	uint64_t size;
+	int rc = objects_size(objects, came, &size, err);
 
 	if (!rc)
-		rc = copy(&in.base, dest, blob, err);
+		rc = objects_open(objects, came, 0, &in, err);
+	destination_expect_layer(dest, came, rc ? 0 : size);
+	if (!rc)
+		rc = bundle_writer_begin(dest->writer, err);
+	if (!rc)
+		rc = copy(in, dest, blob, err);
 	if (!rc && !digest_equal(&blob->digest, came))
 		rc = err_set(err, ERR_CORRUPT, "what was kept of it has another digest");
 	return rc ? rc : end_file(dest, diffid, blob, err);

@@ -20,6 +20,7 @@ enum layer_blob_how {
 	LAYER_BLOB_PLAIN = 1, /* the tar itself */
 	LAYER_BLOB_KEPT,      /* the bytes that were kept at import */
 	LAYER_BLOB_ANEW,      /* compressed now */
+	LAYER_BLOB_THERE,     /* the destination has it (image_there.h) */
 };
 
 struct layer_blob {

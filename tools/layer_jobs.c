@@ -7,8 +7,11 @@
 
 #include "store/base/workers.h"
 #include "store/layer.h"
+#include "store/layer_adopt.h"
 #include "tools/blob_keeper.h"
 #include "tools/progress.h"
+
+#define ALONE_FROM (1u << 20) /* bytes */
 
 struct run {
 	struct layer_jobs *jobs;
@@ -78,8 +81,27 @@ static bool keeps_blob(const struct run *run, const struct layer_job *job)
 	return run->jobs->keep_blobs && !digest_equal(&job->desc.digest, &job->diffid);
 }
 
-static int ingest(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
-		  struct err *err)
+/* Its content is in an alternate, also the blob, if that was kept there. */
+static int adopt(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
+		 struct err *err)
+{
+	struct alternates *alternates = store_alternates(session_store(run->session));
+	struct record_item item = {.type = RECORD_BLOB};
+	struct record_layer layer;
+	int rc = layer_adopt(run->session, &job->diffid, &layer, err);
+
+	if (rc)
+		return rc;
+	*ret_flags = layer.flags;
+	progress_add(run->progress, job->desc.size);
+	rc = alternates_blob_get(alternates, &job->desc.digest, &item.blob, err);
+	if (rc)
+		return rc == -ERR_NOTFOUND ? 0 : rc;
+	return session_add(run->session, &item, err);
+}
+
+static int ingest(struct run *run, struct session *session, const struct layer_job *job,
+		  uint32_t *ret_flags, struct err *err)
 {
 	struct blob_keeper keeper = {0};
 	struct layer_expect expect = {.blob = job->desc.digest,
@@ -93,30 +115,52 @@ static int ingest(struct run *run, const struct layer_job *job, uint32_t *ret_fl
 
 	snprintf(name, sizeof(name), "layer %zu of %zu %s", job->number, job->total,
 		 digest_format(&job->desc.digest, text));
+	if (job->adopt) {
+		rc = adopt(run, job, ret_flags, err);
+		if (rc || !keeps_blob(run, job) ||
+		    session_has_object(run->session, &job->desc.digest))
+			return rc;
+	}
 	rc = source_open_blob(run->source, &job->desc, &in, err);
 	if (rc == -ERR_NOTFOUND)
 		rc = source_lacks_part(err);
 	if (rc)
 		return err_wrap(err, "layer %zu of %zu", job->number, job->total);
 	if (job->known) {
-		rc = blob_keeper_known(run->session, in, &job->desc.digest,
-				       job->desc.size, &job->diffid, err);
+		rc = blob_keeper_known(session, in, &job->desc.digest, job->desc.size,
+				       &job->diffid, err);
 		return rc ? err_wrap(err, "%s", name) : 0;
 	}
 	if (keeps_blob(run, job))
-		rc = blob_keeper_open(&keeper, run->session, in, &in, err);
+		rc = blob_keeper_open(&keeper, session, in, &in, err);
 	if (rc)
 		return rc;
-	rc = layer_ingest(run->session, in, name, &expect, NULL, on_progress, &reading,
-			  &layer, err);
+	rc = layer_ingest(session, in, name, &expect, NULL, on_progress, &reading, &layer,
+			  err);
 	if (!rc) {
 		*ret_flags = layer.record.flags;
 		layer_release(&layer);
 	}
 	if (!rc && keeps_blob(run, job))
-		rc = blob_keeper_finish(&keeper, run->session, &job->desc.digest, err);
+		rc = blob_keeper_finish(&keeper, session, &job->desc.digest, err);
 	blob_keeper_release(&keeper);
-	return rc;
+	return rc == -ERR_NOTFOUND ? source_lacks_part(err) : rc;
+}
+
+/* What came a long way is committed at once, so that a pull that is cut off need not get it
+ * again. Of a small one that is not worth the wait for the disk. */
+static int ingest_alone(struct run *run, const struct layer_job *job, uint32_t *ret_flags,
+			struct err *err)
+{
+	auto_session struct session *own = NULL;
+	int rc;
+
+	if (!run->source->far || job->adopt || job->desc.size < ALONE_FROM)
+		return ingest(run, run->session, job, ret_flags, err);
+	rc = session_begin(session_store(run->session), NULL, &own, err);
+	if (!rc)
+		rc = ingest(run, own, job, ret_flags, err);
+	return rc ? rc : session_commit(steal_ptr(&own), err);
 }
 
 /* ---- all of them ---- */
@@ -152,7 +196,7 @@ static void *work(void *arg)
 	while ((job = take(run))) {
 		struct err err = {0};
 		uint32_t flags = 0;
-		int rc = ingest(run, job, &flags, &err);
+		int rc = ingest_alone(run, job, &flags, &err);
 
 		done(run, rc, flags, &err);
 	}

@@ -14,7 +14,8 @@ struct layer_job {
 	struct descriptor desc;
 	struct digest diffid;
 	size_t number, total; /* "layer 3 of 6" of the image that wants it */
-	bool known;           /* the store has the layer: only its blob is to be kept */
+	bool known;           /* the layer is there: only its blob is to be kept */
+	bool adopt;           /* it is there in an alternate, and to be adopted */
 };
 
 struct layer_jobs {

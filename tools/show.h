@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * `layercache show X`: one document about an image, chain or layer, printed as JSON or as
+ * `layercache show X`: one document about an image, key, chain or layer, printed as JSON or as
  * lines.
  */
 #ifndef TOOLS_SHOW_H
@@ -16,6 +16,9 @@ int show_chain(struct command_reader *r, const struct record_chain *chain, json_
 	       struct err *err) MUST_CHECK;
 int show_layer(struct command_reader *r, const struct record_layer *layer, json_t **ret,
 	       struct err *err) MUST_CHECK;
+
+int show_key(struct command_reader *r, const struct record_key *key, json_t **ret,
+	     struct err *err) MUST_CHECK;
 
 /* Prints a document as lines: "KEY VALUE"; a list as one line per item under the singular
  * of its key, an item that is an object as its values in order; '-' for null. */

@@ -24,9 +24,10 @@ static int find(struct store *store, const char *text, const char *platform,
 		rc = subject_chain_layers(t, &p->chainid, &chain, &p->count, err);
 	if (rc)
 		return rc;
-	p->is_image = x.kind == SUBJECT_IMAGE;
-	if (p->is_image)
-		p->image = x.image;
+	rc = subject_image(t, &x, &p->image, err);
+	if (rc && rc != -ERR_NOTFOUND)
+		return rc;
+	p->is_image = !rc;
 	p->diffids = calloc(p->count, sizeof(*p->diffids));
 	if (!p->diffids)
 		return err_nomem(err);

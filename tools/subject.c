@@ -170,6 +170,18 @@ static int match_layer(void *arg, const struct record_layer *layer, struct err *
 	return 0;
 }
 
+static int match_key(void *arg, const struct record_key *key, struct err *err)
+{
+	struct search *s = arg;
+
+	(void)err;
+	if (!subject_matches(s->text, &key->key))
+		return 1;
+	if (search_add(s, SUBJECT_KEY, &key->key))
+		s->first.key = *key;
+	return 0;
+}
+
 static int search_kind(struct catalog_txn *t, enum subject_kind kind, struct search *s,
 		       struct err *err)
 {
@@ -182,8 +194,8 @@ static int search_kind(struct catalog_txn *t, enum subject_kind kind, struct sea
 		return catalog_chain_each(t, from, match_chain, s, err);
 	case SUBJECT_LAYER:
 		return catalog_layer_each(t, from, match_layer, s, err);
-	case SUBJECT_KEY: /* no store has keys yet */
-		return 0;
+	case SUBJECT_KEY:
+		return catalog_key_each(t, from, match_key, s, err);
 	}
 	abort();
 }
@@ -235,7 +247,8 @@ static int find_digest(struct catalog_txn *t, const char *text,
 		return ambiguous(&s, text, err);
 	if (!s.count)
 		return err_set(err, ERR_NOTFOUND, "no %s '%s' in this store",
-			       x->kind ? kind_word(x->kind) : "image, chain or layer",
+			       x->kind ? kind_word(x->kind)
+				       : "key, image, chain or layer",
 			       text);
 	*ret = s.first;
 	return 0;
@@ -254,6 +267,9 @@ static bool is_platform(const char *have, const char *wanted)
 static int pick_target(const struct record_ref *ref, const char *platform,
 		       struct digest *ret, struct err *err)
 {
+	if (ref->count == 0)
+		return err_set(err, ERR_NOTFOUND, "'%s' is an artifact, not an image",
+			       ref->name);
 	for (uint32_t i = 0; i < ref->count; i++) {
 		if (!platform || is_platform(ref->targets[i].platform, platform)) {
 			*ret = ref->targets[i].manifest;
@@ -327,6 +343,10 @@ int subject_chain(struct catalog_txn *t, const struct subject *s, struct digest 
 		*ret = s->chain.chainid;
 		return 0;
 	}
+	if (s->kind == SUBJECT_KEY) {
+		*ret = s->key.chainid;
+		return 0;
+	}
 	if (s->kind == SUBJECT_IMAGE) {
 		if (digest_is_zero(&s->image.chainid))
 			return err_set(err, ERR_INVALID, "image '%s' has no layers",
@@ -343,6 +363,18 @@ int subject_chain(struct catalog_txn *t, const struct subject *s, struct digest 
 	if (!rc)
 		*ret = chain.chainid;
 	return rc;
+}
+
+int subject_image(struct catalog_txn *t, const struct subject *s,
+		  struct record_image *ret, struct err *err)
+{
+	if (s->kind == SUBJECT_IMAGE) {
+		*ret = s->image;
+		return 0;
+	}
+	if (s->kind == SUBJECT_KEY && !digest_is_zero(&s->key.manifest))
+		return catalog_image_get(t, &s->key.manifest, ret, err);
+	return err_set(err, ERR_NOTFOUND, "no image");
 }
 
 static int get_link(struct catalog_txn *t, const struct digest *id,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * X on the command line: what a user calls an image, chain or layer.
+ * X on the command line: what a user calls an image, chain, layer or key.
  *
  *	X      := name | [kind ":"] digest
  *	kind   := "image" | "layer" | "chain" | "key"
@@ -31,6 +31,7 @@ struct subject {
 		struct record_image image;
 		struct record_chain chain;
 		struct record_layer layer;
+		struct record_key key;
 	};
 };
 
@@ -44,11 +45,16 @@ enum subject_flags {
 int subject_find(struct catalog_txn *t, const char *text, const char *platform,
 		 unsigned flags, struct subject *ret, struct err *err) MUST_CHECK;
 
-/* The ChainID to show as a root filesystem: an image's or chain's own, and a layer's if it
+/* The ChainID to show as a root filesystem: an image's, key's or chain's own, and a layer's if it
  * is the first of a chain. ERR_NOTFOUND for other layers, ERR_INVALID for an image without
  * layers. */
 int subject_chain(struct catalog_txn *t, const struct subject *s, struct digest *ret,
 		  struct err *err) MUST_CHECK;
+
+/* The image: an image itself, and the one that was recorded with a key. ERR_NOTFOUND for all
+ * else. */
+int subject_image(struct catalog_txn *t, const struct subject *s,
+		  struct record_image *ret, struct err *err) MUST_CHECK;
 
 /* The layers of a chain, bottom first; *ret is freed by the caller. A parent that is not in
  * the catalog is ERR_CORRUPT. */

@@ -31,6 +31,7 @@ enum err_code {
 	ERR_STALE,      /* the thing was there but is gone (file handle, tree number) */
 	ERR_BUSY,       /* somebody else holds it */
 	ERR_CANCELED,   /* stopped because another part of the same work failed */
+	ERR_AGAIN,      /* it may pass: the network, or a server that is busy */
 };
 
 struct err {

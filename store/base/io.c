@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 int io_open(int dirfd, const char *path, int flags, mode_t mode, int *ret_fd,
@@ -17,6 +18,22 @@ int io_open(int dirfd, const char *path, int flags, mode_t mode, int *ret_fd,
 	if (fd < 0)
 		return err_sys(err, errno, "cannot open '%s'", path);
 	*ret_fd = fd;
+	return 0;
+}
+
+int io_opendir(int dirfd, const char *path, DIR **ret, struct err *err)
+{
+	auto_fd int fd = -1;
+	DIR *dir;
+	int r = io_open(dirfd, path, O_RDONLY | O_DIRECTORY, 0, &fd, err);
+
+	if (r < 0)
+		return r;
+	dir = fdopendir(fd);
+	if (!dir)
+		return err_sys(err, errno, "cannot list '%s'", path);
+	steal_fd(&fd);
+	*ret = dir;
 	return 0;
 }
 
@@ -225,6 +242,13 @@ int io_replace_file(int dirfd, const char *path, const void *data, size_t len,
 	if (r < 0)
 		unlinkat(dirfd, tmp, 0);
 	return r;
+}
+
+int io_random(void *data, size_t len, struct err *err)
+{
+	if (getrandom(data, len, 0) != (ssize_t)len)
+		return err_sys(err, errno, "cannot get random bytes");
+	return 0;
 }
 
 int io_lock(int fd, bool exclusive, bool wait, const char *what, struct err *err)

@@ -8,6 +8,7 @@
 #ifndef STORE_BASE_IO_H
 #define STORE_BASE_IO_H
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +20,18 @@
 /* openat with O_CLOEXEC; ERR_NOTFOUND for ENOENT, else ERR_SYSTEM. */
 int io_open(int dirfd, const char *path, int flags, mode_t mode, int *ret_fd,
 	    struct err *err) MUST_CHECK;
+
+/* Opens a directory to be listed. ERR_NOTFOUND for ENOENT, else ERR_SYSTEM. */
+int io_opendir(int dirfd, const char *path, DIR **ret, struct err *err) MUST_CHECK;
+
+static inline void io_closedir(DIR *dir)
+{
+	if (dir)
+		closedir(dir);
+}
+
+AUTO_DEFINE(dir, DIR, io_closedir)
+#define auto_dir AUTO(dir)
 
 /* mkdirat that is content with an existing directory. */
 int io_mkdir(int dirfd, const char *path, mode_t mode, struct err *err) MUST_CHECK;
@@ -63,6 +76,9 @@ int io_read_file(int dirfd, const char *path, struct buf *buf,
  * renames it to PATH, so that a reader sees all of it or nothing. */
 int io_replace_file(int dirfd, const char *path, const void *data, size_t len,
 		    mode_t mode, bool durable, struct err *err) MUST_CHECK;
+
+/* Fills LEN bytes (at most 256) that nobody can guess. */
+int io_random(void *data, size_t len, struct err *err) MUST_CHECK;
 
 /* Locks a whole file with flock (released by close). WAIT false: ERR_BUSY if taken. */
 int io_lock(int fd, bool exclusive, bool wait, const char *what,

@@ -13,6 +13,11 @@ void stream_set_interrupt(int fd)
 	interrupt_fd = fd;
 }
 
+int stream_interrupt(void)
+{
+	return interrupt_fd;
+}
+
 struct fd_stream {
 	struct stream base;
 	int fd;

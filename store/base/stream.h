@@ -49,6 +49,9 @@ int stream_from_pipe(int fd, const char *what, struct stream **ret,
  * as soon as FD (an eventfd) can be read from. -1: they do not. */
 void stream_set_interrupt(int fd);
 
+/* What was set for the calling thread: for streams that wait by themselves. */
+int stream_interrupt(void);
+
 /* Bytes in memory, borrowed until close. */
 int stream_from_bytes(const void *data, size_t len, struct stream **ret,
 		      struct err *err) MUST_CHECK;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh [PART...]: all benchmarks (import size open read), or some; `make bench`. Installs the
+# run.sh [PART...]: all benchmarks (import size open read serve registry), or some; `make bench`. Installs the
 # peers, makes the corpora unless CORPORA has them, writes build/bench/results.md: a table for
 # the README. Numbers are of this machine and this run; only the ratios mean something.
 #   ROUNDS=5     how often each pair is measured
@@ -13,7 +13,7 @@ if [ "$(id -u)" != 0 ] || [ ! -c /dev/fuse ]; then
     echo 'make bench needs root and /dev/fuse' >&2
     exit 1
 fi
-peers='skopeo umoci borgbackup casync squashfs-tools squashfuse erofs-utils isal'
+peers='skopeo umoci docker-registry borgbackup casync squashfs-tools squashfuse erofs-utils isal'
 # shellcheck disable=SC2086
 "$here/tests/lib/install.sh" $peers jq openssl tar gzip fuse3 e2fsprogs || exit 1
 for t in debian python-app node-app toolchain; do
@@ -23,7 +23,7 @@ for t in debian python-app node-app toolchain; do
     } || exit 1
 done
 mkdir -p "$OUT"
-[ $# -gt 0 ] || set -- import size open read
+[ $# -gt 0 ] || set -- import size open read serve registry
 for part in "$@"; do
     echo "== $part" >&2
     "$here/tests/bench/$part.sh" || echo "$part ended early" >&2

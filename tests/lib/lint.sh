@@ -83,6 +83,7 @@ only ISA-L '(isa-l|igzip|crc)' 'store/(inflate[a-z_]*|digest)\.[ch]'
 only OpenSSL 'openssl' 'store/digest\.c'
 only jansson 'jansson' 'tools/[a-z_/]*\.[ch]'
 only FUSE 'fuse' 'fs/[a-z_]*\.[ch]|tools/cmd_mount\.c'
+only libmicrohttpd 'microhttpd' 'tools/serve/http\.c'
 only cURL 'curl' 'tools/registry/[a-z_]*\.[ch]'
 only 'the EROFS format' '(linux/)?erofs' 'store/(erofs|tree)[a-z_]*\.[ch]'
 

@@ -344,34 +344,78 @@ def hostile(root):
     broken[150] ^= 0x3f
     with_tar("header-checksum", "checksum|header|tar", bytes(broken))
     with_tar("tar-truncated", "trunc|ends|inside|tar", simple()[:2000])
-    with_tar("pax-endless", "limit|large|bytes|PAX|pax", b"".join(
-        t().add("f", pax={"comment": "x" * (700 << 10)}).bytes()[:-10240][:703 << 10] for _ in range(8)))
+    def extension(kind, body):
+        info = tarfile.TarInfo("././@PaxHeader")
+        info.type, info.size = kind, len(body)
+        return info.tobuf(tarfile.USTAR_FORMAT) + body + bytes(-len(body) % 512)
+
+    def record(key, value):
+        size = len(key) + len(value) + 3
+        size += len(str(size + len(str(size))))
+        return b"%d %s=%s\n" % (size, key, value)
+
+    comment = record(b"comment", b"x" * (700 << 10))
+    with_tar("pax-endless", "headers of entry 0 are longer than",
+             extension(b"g", comment) * 80 + t().add("f").bytes())
+    with_tar("pax-row", "extension headers in a row",
+             extension(b"g", record(b"comment", b"x")) * 80 + t().add("f").bytes())
+    with_tar("pax-twice", "followed by another", extension(b"x", comment) * 8 + t().add("f").bytes())
+    with_tar("pax-malformed", "malformed", extension(b"x", comment[:-3]) + t().add("f").bytes())
     with_tar("pax-record", "limit|large|bytes|PAX|pax", t().add("f", pax={"comment": "x" * (2 << 20)}).bytes())
-    sparse = t().add("s", data=b"", pax={"GNU.sparse.major": "1", "GNU.sparse.minor": "0",
-                                         "GNU.sparse.name": "s",
-                                         "GNU.sparse.realsize": str(1 << 60)})
-    with_tar("sparse-bomb", "sparse|limit|large|size", sparse.bytes())
-    lay = case("bomb-entries", "entries|limit|ratio|expansion")
-    out = io.BytesIO()
-    block = bytearray(tarfile.TarInfo("e").tobuf(tarfile.USTAR_FORMAT))
-    z = gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1, mtime=0)
-    h = hashlib.sha256()
-    chunk = bytes(block) * 4096
-    for _ in range(1221):  # 5,001,216 entries: over the budget of 4,194,304
-        z.write(chunk)
-        h.update(chunk)
-    z.write(bytes(1024))
-    h.update(bytes(1024))
-    z.close()
-    lay.image([b""], "t", blobs=[out.getvalue()],
-              edit_config=lambda c: c["rootfs"].__setitem__("diff_ids", ["sha256:" + h.hexdigest()]))
+    # 1 EiB in each of the ways to say it.
+    eib = str(1 << 60)
+    version = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "s",
+               "GNU.sparse.realsize": eib}
+    with_tar("sparse-bomb", "'s': a sparse file of 1152921504606846976 bytes, more than",
+             t().add("s", data=(b"1\n" + eib.encode() + b"\n0\n").ljust(512, b"\0"), pax=version).bytes())
+    with_tar("sparse-bomb-data", "'s': a sparse file of 1152921504606846976 bytes, more than",
+             t().add("s", data=b"1\n0\n1\n".ljust(512, b"\0") + b"x", pax=version).bytes())
+    with_tar("sparse-bomb-pax", "'s': a sparse file of 1152921504606846976 bytes, more than",
+             t().add("s", pax={"GNU.sparse.size": eib, "GNU.sparse.numblocks": "1",
+                               "GNU.sparse.map": eib + ",0"}).bytes())
+    old = bytearray(t().add("s").bytes())
+    old[156:157] = b"S"
+    old[257:265] = b"ustar  \0"
+    old[345:386] = bytes(41)
+    old[386:410] = b"%011o\0%011o\0" % (0, 0)
+    old[483:495] = b"\x80" + (1 << 60).to_bytes(11, "big")
+    old[148:156] = b" " * 8
+    old[148:156] = b"%06o\0 " % sum(old[:512])
+    with_tar("sparse-bomb-old", "'s': a sparse file of 1152921504606846976 bytes, more than", bytes(old))
+    huge = bytearray(t().add("s").bytes())
+    huge[124:136] = b"\x80" + (1 << 60).to_bytes(11, "big")
+    huge[148:156] = b" " * 8
+    huge[148:156] = b"%06o\0 " % sum(huge[:512])
+    with_tar("file-huge", "bytes|cut short", bytes(huge))
+    with_tar("sparse-mapless", "sparse map is missing", t().add("s", pax=version).bytes())
+    lay = case("bomb-entries", "more than 4194304 entries")
+    # 5,001,216 times the same file, 4096 in each gzip member; refused long before its DiffID counts.
+    member = gzip.compress(tarfile.TarInfo("e").tobuf(tarfile.USTAR_FORMAT) * 4096, 1, mtime=0)
+    lay.image([b""], "t", blobs=[member * 1221])
     lay.finish()
     with open(root + "/cases", "w") as f:
         f.write("\n".join(cases) + "\n")
 
 
+def entries(count):
+    """A tar of COUNT empty files, each with a name of its own, to stdout."""
+    block = b"".join(tarfile.TarInfo("@@@@/%04d" % k).tobuf(tarfile.USTAR_FORMAT) for k in range(4096))
+    # Directories whose bytes add up to the same, so that the checksums stay right.
+    names = (bytes((64 - x, 64 + x, 64 - y, 64 + y)) for x in range(-32, 32) for y in range(-32, 32)
+             if abs(x) != 17 and abs(y) != 17)  # no '/'
+    try:
+        for at in range(0, count, 4096):
+            sys.stdout.buffer.write(block.replace(b"@@@@", next(names))[:512 * (count - at)])
+        sys.stdout.buffer.write(bytes(1024))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def main():
     what, out = sys.argv[1], sys.argv[2]
+    if what == "entries":
+        return entries(int(out))
     if what == "hostile":
         os.makedirs(out, exist_ok=True)
         return hostile(out)

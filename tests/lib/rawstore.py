@@ -23,6 +23,7 @@ Blob = namedtuple("Blob", "diffid size compression")
 Image = namedtuple("Image", "config chain platform")
 Ref = namedtuple("Ref", "index created targets")
 Key = namedtuple("Key", "chain manifest parent scope created")
+Artifact = namedtuple("Artifact", "needs subject created")
 Tree = namedtuple("Tree", "kind id version sha256 stale")
 
 
@@ -140,7 +141,7 @@ class State:
     def __init__(self):
         self.contents = []  # in order: ranges of packs (PACK), digests (DROP)
         self.layers, self.chains, self.blobs, self.images = {}, {}, {}, {}
-        self.names, self.trees, self.keys = {}, {}, {}
+        self.names, self.trees, self.keys, self.artifacts = {}, {}, {}, {}
         self.generation = 0
         self.next_number = 1
 
@@ -222,7 +223,7 @@ class State:
     def gone(self, c):
         kind, number = c.take("II")
         digest = c.digest()
-        need(kind <= 4 and (kind or digest == NONE), "a GONE item is of no kind")
+        need(kind <= 5 and (kind or digest == NONE), "a GONE item is of no kind")
         self.raise_number(number)
         if kind in (1, 2):
             owner = self.layers if kind == 1 else self.chains
@@ -230,7 +231,11 @@ class State:
             if thing:
                 self.trees.pop(thing.number, None)
         elif kind:
-            (self.blobs if kind == 3 else self.images).pop(digest, None)
+            (self.blobs, self.images, self.artifacts)[kind - 3].pop(digest, None)
+
+    def artifact(self, c):
+        manifest = c.digest()
+        self.artifacts[manifest] = Artifact(c.digest(), c.digest(), c.one("q"))
 
     def pack_gone(self, c):
         number = c.one("I")
@@ -241,7 +246,7 @@ class State:
         return [x for x in self.contents if isinstance(x, tuple)]
 
     ITEMS = {1: pack, 2: layer, 3: chain, 4: blob, 5: image, 6: ref, 7: unref, 8: tree, 9: drop,
-             10: key, 11: unkey, 12: gone, 13: pack_gone}
+             10: key, 11: unkey, 12: gone, 13: pack_gone, 16: artifact}
 
     def record(self, items):
         c = Cursor(items)

@@ -10,6 +10,8 @@
 #   fails 3 'a title' command  # passes if it exits with that very status
 #   is 'a title' "$got" "$want"
 #   done_testing
+#
+# Why a test failed goes to stderr: prove shows that without -v as well.
 set -u
 export LC_ALL=C.UTF-8
 umask 022
@@ -71,12 +73,23 @@ tap_report() { # status title
     else
         tap_failed=$((tap_failed + 1))
         echo "not ok $tap_count - $2"
-        sed 's/^/#   /' "$T/out" "$T/err" 2>/dev/null | head -40
+        {
+            echo "# failed: $tap_count - $2"
+            sed 's/^/#   /' "$T/out" "$T/err" 2>/dev/null | head -40
+        } >&2
     fi
 }
 
-# Runs a command with its output in $T/out and $T/err.
-tap_run() { "$@" >"$T/out" 2>"$T/err" </dev/null; }
+# Runs a command with its output in $T/out and $T/err, which it can therefore not read.
+tap_run() {
+    case " $* " in
+    *" $T/out "* | *" $T/err "*)
+        echo "# it would overwrite what it reads" >"$T/err"
+        return 125
+        ;;
+    esac
+    "$@" >"$T/out" 2>"$T/err" </dev/null
+}
 
 ok() {
     local title=$1
@@ -90,7 +103,7 @@ fails() {
     shift 2
     tap_run "$@"
     got=$?
-    [ "$got" = "$want" ] || echo "# exit status $got, expected $want"
+    [ "$got" = "$want" ] || echo "# exit status $got, expected $want" >&2
     [ "$got" = "$want" ]
     tap_report $? "$title"
 }
@@ -103,7 +116,7 @@ fails_saying() {
     got=$?
     [ "$got" = "$want" ] && [ "$(wc -l <"$T/err")" = 1 ] && grep -qE -- "$pattern" "$T/err"
     got2=$?
-    [ $got2 = 0 ] || echo "# exit status $got, expected $want and one line like '$pattern'"
+    [ $got2 = 0 ] || echo "# exit status $got, expected $want and one line like '$pattern'" >&2
     tap_report $got2 "$title"
 }
 

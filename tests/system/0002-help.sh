@@ -6,7 +6,7 @@
 
 man=$here/tools/man/layercache.1.scd
 mapfile -t verbs < <(lc --complete -- '')
-is 'completion knows the commands' "$(printf '%s\n' "${verbs[@]}" | grep -cxE 'init|import|export|snapshot|list|show|path|diff|tag|remove|mount|unmount|overlay|verify|repair|stats|help|version')" 18
+is 'completion knows the commands' "$(printf '%s\n' "${verbs[@]}" | grep -cxE 'init|import|export|snapshot|list|show|path|diff|tag|remove|mount|unmount|overlay|verify|repair|stats|serve|help|version|pull|push|login|logout|key|lookup|cache|gc|publish')" 28
 
 # To stdout only, starting with the usage, at most 100 columns wide.
 is_help() { # first words, command...
@@ -36,7 +36,7 @@ man_options() {
         take' "$man" | grep -oE -- '--[a-z-]+' | sort -u
 }
 own_options() {
-    lc --complete -- "$1" -- | grep -vxE -- '--(store|quiet|help)' | sort -u
+    lc --complete -- "$1" -- | grep -vxE -- '--(store|alternate|quiet|help)' | sort -u
 }
 same_options() {
     diff <(own_options "$1") <(man_options "$1") >"$T/d" ||
@@ -58,13 +58,29 @@ for v in "${verbs[@]}"; do
     ok "$v: the man page has its options" same_options "$v"
     ok "$v: an unknown option is wrong use" wrong_use "$v" --no-such-option
     ok "$v: so are too many arguments or none of those needed" sh -c "
-        case $v in remove) set -- $v ;; *) set -- $v a b c d ;; esac
+        case $v in remove | lookup) set -- $v ;; key) set -- $v --explain a ;; *) set -- $v a b c d ;; esac
         '$BIN/layercache' \"\$@\"; [ \$? = 2 ]"
     case $v in
     help) ;;
     *) ok "$v: completion offers its options" sh -c \
         "'$BIN/layercache' --complete -- $v -- | grep -qx -- --help" ;;
     esac
+done
+
+# Commands of a group, as far as there are groups.
+for v in "${verbs[@]}"; do
+    for m in $(lc help "$v" | sed -n '/^commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
+        ok "$v $m: help and --help are the same" sh -c "
+            '$BIN/layercache' help $v $m >'$T/by-help' && '$BIN/layercache' $v $m --help | diff '$T/by-help' - &&
+            head -1 '$T/by-help' | grep -q '^usage: layercache $v $m' &&
+            ! grep -qE '.{101}' '$T/by-help'"
+        lc help "$v" "$m" >"$T/by-help"
+        lc --complete -- "$v" "$m" -- | grep -vxE -- '--(store|alternate|quiet|help)' | sort -u >"$T/o"
+        man_options "$v $m" >"$T/m"
+        ok "$v $m: the man page has its options" diff "$T/o" "$T/m"
+        ok "$v $m: an unknown option is wrong use" wrong_use "$v" "$m" --no-such-option
+        ok "$v $m: completion knows it" sh -c "'$BIN/layercache' --complete -- $v '' | grep -qx $m"
+    done
 done
 sed -n '/^# COMMANDS/,/^# MOUNT/s/^\(\*[a-z]*\*.*\)/\1/p' "$man" |
     grep -oE '(^|, )\*[a-z]+\*' | tr -d '*, ' | sort >"$T/man.verbs"

@@ -56,6 +56,39 @@ tap_report $? 'file modes of the image decide who reads'
 chmod 755 "$T"
 su nobody -s /bin/sh -c "cat '$c/etc/passwd'" >"$T/out" 2>&1
 tap_report $? 'others read what the modes allow'
+# Walkers in a tree that nobody has read yet: most files are in the page cache when they ask.
+mkdir -p "$T/walk"
+python3 - "$T/walk" <<'P'
+import os, random, sys
+r = random.Random(7)
+for d in range(40):
+    os.makedirs("%s/%02d/sub" % (sys.argv[1], d))
+    for k in range(25):
+        size = r.choice((0, 1, 4095, 4096, 4097, 20000, 131072 if d % 8 == 0 else 300))
+        with open("%s/%02d/%s%02d" % (sys.argv[1], d, "sub/" * (k % 3 == 0), k), "wb") as f:
+            f.write(r.randbytes(size // 2) + b"text " * (size // 10))
+P
+lc snapshot "$T/walk" --name walk >/dev/null
+counter() { awk -v n="$1" '$1 == n {print $2}' "$m/stats"; }
+ok 'unmount' unmount_store
+ok 'mount' mount_store
+w=$(lc path walk)
+ok 'a cold walk' sh -c "tar -C '$w' -cf - . | tar -C '$T/walk' -df -"
+is 'gives every byte' "$(cat "$T/out" "$T/err")" ''
+reads=$(counter 'layercache_requests_total{kind="read"}')
+[ "$reads" -lt 500 ]
+tap_report $? "with $reads requests for 1000 files"
+[ "$(counter layercache_given_bytes_total)" -gt 1000000 ]
+tap_report $? 'since the kernel was given their content'
+ok 'unmount' unmount_store
+ok 'mount' mount_store
+for i in 1 2 3 4; do
+    (cd "$w" && find . -type f -print0 | sort -z | xargs -0 -n 50 -P 3 sha256sum | sort) >"$T/sums.$i" &
+done
+wait
+(cd "$T/walk" && find . -type f -print0 | xargs -0 sha256sum | sort) >"$T/sums"
+is 'many walkers at once read the same' "$(cat "$T"/sums.? | sort | uniq -c | awk '$1 != 4' | wc -l)$(cmp "$T/sums" "$T/sums.1")" 0
+
 ok 'unmount' unmount_store
 ok 'unmounted' sh -c "! mountpoint -q '$m'"
 ok 'mount again in the foreground and stop it by a signal' bash -c "

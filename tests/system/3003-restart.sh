@@ -84,6 +84,35 @@ cat "$m/stats" >"$T/s1"
 cat "$c/var/random" >/dev/null
 sleep 1.1
 ok 'a later version differs' sh -c "! cmp -s '$m/stats' '$T/s1'"
+# A daemon that does not answer is still there, and asking where it is does not hang.
+pid=$(pgrep -f "layercache mount $m" | head -1)
+kill -STOP "$pid"
+is 'path while the daemon is stopped' "$(LC_TIMEOUT=10 lc path localhost/img:v1)" "$c"
+LC_TIMEOUT=10 ok 'show too' lc show localhost/img:v1
+grep -q "$c" "$T/out"
+tap_report $? 'and it says where'
+LC_TIMEOUT=10 fails_saying 1 'already mounted' 'a second mount is refused' lc mount "$m"
+kill -CONT "$pid"
+ok 'it goes on' cat "$c/etc/passwd"
+
+# Killed while walkers read what the daemon reads ahead for them: nobody waits for ever.
+mkdir "$T/walk"
+for d in 1 2 3 4 5 6; do
+    mkdir "$T/walk/$d"
+    for k in $(seq 50); do echo "$d $k" >"$T/walk/$d/$k"; done
+done
+lc snapshot "$T/walk" --name walk >/dev/null
+w=$(lc path walk)
+for round in 1 2 3 4; do
+    echo 3 >/proc/sys/vm/drop_caches
+    for i in 1 2; do (timeout -s KILL 60 tar -C "$w" -cf "$T/w.$i" . 2>/dev/null; echo $? >"$T/rc.$i") & done
+    sleep "0.0$round"
+    kill -9 "$(pgrep -f "layercache mount $m" | head -1)"
+    wait
+    is "round $round: no walker hangs" "$(grep -c 137 "$T/rc.1" "$T/rc.2" | grep -vc ':0')" 0
+    ok 'mount again' mount_store
+done
+
 ok 'unmount' unmount_store
 is 'nothing is left' "$(grep -c " $m " /proc/self/mountinfo)" 0
 done_testing

@@ -79,7 +79,7 @@ ok 'again' lc export flat:v1 "tar:$T/flat2.tar" --flatten
 ok 'is the same tar' cmp "$T/flat.tar" "$T/flat2.tar"
 fails_saying 1 'flatten' 'several layers are no tar' lc export team/app:v1 "tar:$T/x"
 ok '--json' lc export --json team/app:v1 "dir:$T/json"
-ok 'tells of each layer' jq -e '.[0].layers | length == 3 and all(.size > 0)' "$T/out"
+is 'tells of each layer' "$(jq '.[0].layers | length == 3 and all(.size > 0)' "$T/out")" true
 
 for i in 1 2 3 4; do lc export -q team/app:v1 "oci:$T/four:t$i" >/dev/null 2>>"$T/four.err" & done
 wait

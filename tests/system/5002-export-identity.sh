@@ -59,10 +59,10 @@ for x in "$f"/*; do
     n=$(basename "$x")
     case $n in
     Dockerfile* | README* | '*') continue ;;
-    cache-*) continue ;;
+    cache-* | context-*) continue ;;
     *oci-archive*.tar) from=oci-archive:$x ;;
     *.tar) from=docker-archive:$x ;;
-    skopeo-dir) from=dir:$x ;;
+    *-dir) from=dir:$x ;;
     *) from=oci:$x ;;
     esac
     rm -rf "$T/fs"
@@ -71,7 +71,7 @@ for x in "$f"/*; do
     ok 'and goes out' lc --store "$T/fs" export "fix/$n:v1" "oci:$T/$n.out:x"
     was=$(lc --store "$T/fs" show --json "fix/$n:v1" | jq -r .manifest)
     case $n in
-    skopeo-dir | *docker-save-26* | buildkit-docker.tar) # Docker's manifests; layouts have OCI's
+    *-dir | *docker-save-26* | buildkit-docker.tar) # Docker's manifests; layouts have OCI's
         grep -q "manifest is Docker's" "$T/err"
         tap_report $? 'says that the manifest is another'
         ok 'dir:' lc --store "$T/fs" export "fix/$n:v1" "dir:$T/$n.dir"

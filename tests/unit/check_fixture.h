@@ -130,6 +130,7 @@ static inline void import_image(const char *name, uint64_t seed, struct image *r
 	key.key.manifest = ret->manifest;
 	digest_of(name, strlen(name), &key.key.key);
 	assert_ok(session_add(s, &key, err));
+	session_replace_keys(s); /* the name is imported again with other content */
 	assert_ok(session_commit(s, err));
 }
 

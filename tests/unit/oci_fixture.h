@@ -15,7 +15,7 @@ struct memory_source {
 	unsigned closed;
 };
 
-static inline int memory_open(struct source *s, const struct digest *d,
+static inline int memory_open(struct source *s, const struct descriptor *d,
 			      struct stream **ret, uint64_t *ret_size, struct err *err)
 {
 	(void)s;

@@ -3,6 +3,7 @@
  * the same time. */
 #include "tests/unit/check_fixture.h"
 
+#include "store/artifact.h"
 #include "store/gc.h"
 #include "store/pins.h"
 
@@ -395,6 +396,74 @@ static void copies_of_what_is_dead_are_not_found(void **state)
 	assert_false(has_object(&d));
 }
 
+static void put_artifact(const char *name, const struct digest *subject,
+			 uint8_t fill_with, struct digest *ret_manifest,
+			 struct digest *ret_blob)
+{
+	struct record_item ref = {.type = RECORD_REF};
+	struct session *s = NULL;
+	uint8_t data[5000];
+
+	fill(data, sizeof(data), fill_with);
+	assert_ok(session_begin(scratch_store, NULL, &s, err));
+	put_bytes(s, data, sizeof(data), ret_blob);
+	assert_ok(artifact_put(s, data, 100, subject, ret_blob, 1, ret_manifest, err));
+	ref.ref = (struct record_ref){.name = name, .index = *ret_manifest};
+	if (name)
+		assert_ok(session_add(s, &ref, err));
+	assert_ok(session_commit(s, err));
+}
+
+static bool has_artifact(const struct digest *manifest)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	struct record_artifact there;
+
+	assert_ok(catalog_begin(store_catalog(scratch_store), false, &t, err));
+	return catalog_artifact_get(t, manifest, &there, NULL) == 0;
+}
+
+/* An index of artifacts keeps them; what is about something stays as long as that. */
+static void artifacts_stay_with_what_leads_to_them(void **state)
+{
+	struct digest named, about, listed, index, lost, blob[4];
+	struct session *s = NULL;
+	struct record_item ref = {.type = RECORD_REF};
+	struct image a;
+
+	(void)state;
+	import_image("a", 1, &a);
+	put_artifact("signature", NULL, 1, &named, &blob[0]);
+	put_artifact(NULL, &a.manifest, 2, &about, &blob[1]);
+	put_artifact(NULL, NULL, 3, &listed, &blob[2]);
+	put_artifact(NULL, NULL, 4, &lost, &blob[3]);
+	assert_ok(session_begin(scratch_store, NULL, &s, err));
+	assert_ok(artifact_put(s, "index", 5, NULL, &listed, 1, &index, err));
+	ref.ref = (struct record_ref){.name = "index", .index = index};
+	assert_ok(session_add(s, &ref, err));
+	assert_ok(session_commit(s, err));
+	collect();
+	expect_clean();
+	assert_true(has_object(&blob[0]));
+	assert_true(has_object(&blob[1]));
+	assert_true(has_object(&blob[2]));
+	assert_true(has_artifact(&named) && has_artifact(&about) &&
+		    has_artifact(&listed));
+	assert_false(has_artifact(&lost));
+	close_store();
+	remove_below("store/catalog");
+	open_store(STORE_WRITE);
+	expect_clean();
+	unname("a");
+	unname("index");
+	collect();
+	expect_clean();
+	assert_true(has_artifact(&named) && has_object(&named) && has_object(&blob[0]));
+	assert_false(has_artifact(&about) || has_object(&about) || has_object(&blob[1]));
+	assert_false(has_artifact(&listed) || has_object(&blob[2]));
+	assert_false(has_artifact(&index) || has_object(&index));
+}
+
 /* A dead list in a pack that stays, its chunks in one that goes. */
 static void a_list_whose_chunks_go_is_not_found(void **state)
 {
@@ -509,6 +578,7 @@ int main(void)
 		TEST(dry_run_changes_nothing),
 		TEST(what_a_running_session_found_stays),
 		TEST(copies_of_what_is_dead_are_not_found),
+		TEST(artifacts_stay_with_what_leads_to_them),
 		TEST(a_list_whose_chunks_go_is_not_found),
 		TEST(a_chain_whose_layer_went_is_refused),
 		TEST(the_journal_becomes_one_record),

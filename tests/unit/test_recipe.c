@@ -63,6 +63,27 @@ static void assert_step(const struct steps *s, size_t i, enum recipe_op op, uint
 	assert_int_equal(s->step[i].len, len);
 }
 
+/* The rest of the tar, from some places in it and behind its end. */
+static void assert_reads_from(const struct pack_place *at, struct objects *objects,
+			      const struct buf *expected)
+{
+	size_t len = expected->len;
+	const size_t from[] = {1, len / 3, len / 2, len - 1, len, len + 5};
+
+	for (size_t i = 0; i < ARRAY_LEN(from) && len; i++) {
+		auto_free uint8_t *got = malloc(len + 1);
+		struct stream *in = NULL;
+		size_t want = from[i] < len ? len - from[i] : 0, n;
+
+		assert_non_null(got);
+		assert_ok(recipe_open_at(scratch_store, objects, at, from[i], &in, err));
+		assert_ok(stream_read_full(in, got, len + 1, &n, err));
+		assert_int_equal(n, want);
+		assert_memory_equal(got, expected->data + len - want, want);
+		stream_close(in);
+	}
+}
+
 static void assert_reads(const struct pack_place *at, struct objects *objects,
 			 const struct buf *expected, size_t step)
 {
@@ -82,6 +103,7 @@ static void assert_reads(const struct pack_place *at, struct objects *objects,
 	}
 	assert_int_equal(got.len, expected->len);
 	assert_memory_equal(got.data, expected->data, expected->len);
+	assert_reads_from(at, objects, expected);
 }
 
 /* Commits, so that objects can be read; opens recipe_writer W. */

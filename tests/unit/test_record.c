@@ -54,7 +54,7 @@ static const struct record_ref_target targets[2] = {
 	{.manifest.bytes = {4}, .platform = ""},
 };
 
-static struct record_item items[12];
+static struct record_item items[13];
 
 static int make_items(void **state)
 {
@@ -89,6 +89,8 @@ static int make_items(void **state)
 	items[9] = (struct record_item){.type = RECORD_UNKEY, .unkey = {c}};
 	items[10] = (struct record_item){.type = RECORD_GONE, .gone = {GONE_CHAIN, 9, a}};
 	items[11] = (struct record_item){.type = RECORD_PACK_GONE, .pack_gone = {7}};
+	items[12] =
+		(struct record_item){.type = RECORD_ARTIFACT, .artifact = {a, b, c, 9}};
 	return 0;
 }
 

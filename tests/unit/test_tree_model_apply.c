@@ -315,9 +315,64 @@ static void overlay_xattrs_are_escaped(void **state)
 	assert_int_equal(tree_model_apply(m, &e, NULL, &ref, NULL), -ERR_INVALID);
 }
 
+static void a_name_that_comes_again_and_again_takes_no_room(void **state)
+{
+	auto_tree_model struct tree_model *m = NULL;
+
+	(void)state;
+	assert_ok(tree_model_new(&m, err));
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_ok(entry_apply(m, "f a x", NULL, err));
+		assert_ok(entry_apply(m, "s a target", NULL, err));
+	}
+	assert_in_range(tree_model_refs(m), 2, 4);
+	assert_tree(m, "/ 755 I\na > target\n");
+}
+
+static void what_has_another_name_is_not_replaced(void **state)
+{
+	(void)state;
+	LAYER("/ 755 I\na z\nb x\nc y\n", "f a x", "h b a", "f a y", "h c a", "f a z");
+	LAYER("/ 755 I\na/ 755 O\na/b x\n", "f a x", "h a/b a");
+	LAYER("/ 755 I\na y\nb x\n", "f .wh..wh.plnk/1.2 x", "h a .wh..wh.plnk/1.2",
+	      "f a y", "f a y", "h b .wh..wh.plnk/1.2");
+}
+
+/* Each entry is small beside the tar that it takes, all of them are not. */
+static void xattrs_that_fill_memory_are_refused(void **state)
+{
+	static char value[60000];
+	const struct tar_xattr xattr = {.name = "user.x",
+					.name_len = 6,
+					.value = value,
+					.value_len = sizeof(value)};
+	static const enum tar_type types[] = {TAR_FILE, TAR_DIR};
+
+	(void)state;
+	for (unsigned k = 0; k < ARRAY_LEN(types); k++) {
+		auto_tree_model struct tree_model *m = NULL;
+		const struct tar_entry e = {.path = "a",
+					    .path_len = 1,
+					    .type = types[k],
+					    .xattrs = &xattr,
+					    .xattr_count = 1};
+		struct err err;
+		int r = 0;
+
+		assert_int_equal(tree_model_new(&m, &err), 0);
+		for (unsigned i = 0; i < 2000 && r == 0; i++)
+			r = tree_model_apply(m, &e, NULL, NULL, &err);
+		assert_int_equal(r, -ERR_LIMIT);
+		assert_non_null(strstr(err.msg, "64 MiB"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_name_that_comes_again_and_again_takes_no_room),
+		cmocka_unit_test(what_has_another_name_is_not_replaced),
+		cmocka_unit_test(xattrs_that_fill_memory_are_refused),
 		cmocka_unit_test(paths_are_cleaned),
 		cmocka_unit_test(paths_that_leave_or_are_too_long_are_refused),
 		cmocka_unit_test(missing_parents_are_implied_until_they_come),

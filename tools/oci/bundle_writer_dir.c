@@ -2,7 +2,6 @@
  * Directories being written. All files are collected in a directory of their own: beside the
  * one that is to be made or replaced, or inside the one that is added to. A process that was
  * killed leaves that one behind; the next writer, who has the lock, clears it. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -29,16 +28,10 @@ struct dir_writer {
 /* Two levels of directories at most are ever made. */
 static int clear_at(int fd, unsigned depth, struct err *err)
 {
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	auto_dir DIR *dir = NULL;
 	struct dirent *e;
+	int rc = io_opendir(fd, ".", &dir, err);
 
-	if (!dir) {
-		rc = err_sys(err, errno, "cannot list a directory");
-		if (copy >= 0)
-			close(copy);
-		return rc;
-	}
 	while (!rc && (e = readdir(dir))) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
@@ -57,7 +50,6 @@ static int clear_at(int fd, unsigned depth, struct err *err)
 		if (!rc)
 			rc = err_sys(err, errno, "cannot remove '%s'", e->d_name);
 	}
-	closedir(dir);
 	return rc;
 }
 
@@ -164,9 +156,8 @@ static const struct bundle_writer_ops dir_ops = {
 
 static bool is_plain(int fd, bool *ret_empty)
 {
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = copy < 0 ? NULL : fdopendir(copy);
-	bool plain = dir;
+	auto_dir DIR *dir = NULL;
+	bool plain = io_opendir(fd, ".", &dir, NULL) == 0;
 	struct dirent *e;
 
 	*ret_empty = true;
@@ -182,10 +173,6 @@ static bool is_plain(int fd, bool *ret_empty)
 		    !S_ISREG(st.st_mode))
 			plain = false;
 	}
-	if (dir)
-		closedir(dir);
-	else if (copy >= 0)
-		close(copy);
 	return plain;
 }
 

@@ -7,9 +7,12 @@
 #include "store/base/io.h"
 #include "tools/oci/reference.h"
 #include "tools/oci/source.h"
+#include "tools/registry/push_writer.h"
+#include "tools/registry/remote_source.h"
 
 #define LAYOUT_VERSION "{\"imageLayoutVersion\":\"1.0.0\"}"
 #define DIR_VERSION    "Directory Transport Version: 1.1\n"
+#define NAME_BYTES_MAX 1024
 
 static const struct {
 	const char *name;
@@ -24,6 +27,7 @@ static const struct {
 void destination_release(struct destination *d)
 {
 	bundle_writer_free(d->writer);
+	remote_close(d->remote);
 	free(d->path);
 	free(d->ref);
 	*d = (struct destination){0};
@@ -93,31 +97,52 @@ static int open_writer(struct destination *d, int spool_dirfd, struct err *err)
 		return bundle_writer_archive(d->path, "blobs/sha256/", spool_dirfd,
 					     &d->writer, err);
 	case DESTINATION_DOCKER_ARCHIVE:
+	case DESTINATION_REGISTRY:
 		break;
 	}
 	return bundle_writer_archive(d->path, "", spool_dirfd, &d->writer, err);
 }
 
-int destination_open(const char *text, int spool_dirfd, struct destination *ret,
+static int open_registry(struct destination *d, const char *name,
+			 const struct remote_options *options, struct err *err)
+{
+	struct buf full;
+	int rc;
+
+	d->kind = DESTINATION_REGISTRY;
+	buf_init(&full, NAME_BYTES_MAX);
+	rc = reference_normalize(name, &full, err);
+	d->ref = (char *)full.data;
+	if (!rc)
+		rc = remote_open(d->ref, options, true, &d->remote, err);
+	return rc ? rc : push_writer_new(d->remote, &d->writer, err);
+}
+
+int destination_open(const char *text, int spool_dirfd,
+		     const struct remote_options *registry, struct destination *ret,
 		     struct err *err)
 {
 	auto_destination struct destination d = {0};
-	const char *rest = NULL;
+	const char *rest = NULL, *name = remote_source_name(text);
 	int rc;
 
 	for (size_t i = 0; i < ARRAY_LEN(transports) && !d.kind; i++)
 		if (source_transport(text, transports[i].name, &rest))
 			d.kind = transports[i].kind;
-	if (!d.kind)
+	if (!d.kind && !name)
 		return err_set(err, ERR_USAGE,
 			       "bad destination '%s': not oci:DIR, oci-archive:FILE, "
-			       "docker-archive:FILE, dir:DIR or tar:FILE",
+			       "docker-archive:FILE, dir:DIR, docker://REF or tar:FILE",
 			       text);
-	rc = split(&d, rest, err);
-	if (!rc)
-		rc = check(&d, text, err);
-	if (!rc)
-		rc = open_writer(&d, spool_dirfd, err);
+	if (d.kind) {
+		rc = split(&d, rest, err);
+		if (!rc)
+			rc = check(&d, text, err);
+		if (!rc)
+			rc = open_writer(&d, spool_dirfd, err);
+	} else {
+		rc = open_registry(&d, name, registry, err);
+	}
 	if (!rc) {
 		*ret = d;
 		d = (struct destination){0};
@@ -146,8 +171,39 @@ const char *destination_layer_name(const struct destination *d, const struct dig
 				   const struct digest *diffid,
 				   char name[DESTINATION_NAME_SIZE])
 {
+	char hex[DIGEST_HEX_SIZE];
+
+	if (d->kind == DESTINATION_REGISTRY) {
+		snprintf(name, DESTINATION_NAME_SIZE, "sha256:%s", digest_hex(blob, hex));
+		return name;
+	}
 	return is_docker(d) ? blob_name(d, diffid, ".tar", name)
 			    : blob_name(d, blob, "", name);
+}
+
+void destination_expect_layer(struct destination *d, const struct digest *blob,
+			      uint64_t size)
+{
+	if (d->kind == DESTINATION_REGISTRY)
+		push_writer_expect(d->writer, blob, size);
+}
+
+/* A blob that is whole in memory, so that it can be tried again. */
+static int push_blob(struct destination *d, const struct digest *digest, const void *data,
+		     size_t len, struct err *err)
+{
+	char name[DESTINATION_NAME_SIZE];
+	int rc = remote_blob_head(d->remote, digest, err);
+
+	destination_layer_name(d, digest, digest, name);
+	for (unsigned i = 0; rc == -ERR_NOTFOUND || rc == -ERR_FAILED || rc == -ERR_AGAIN;
+	     i++) {
+		push_writer_expect(d->writer, digest, len);
+		rc = bundle_writer_put(d->writer, name, data, len, err);
+		if (rc && (rc != -ERR_AGAIN || !remote_wait(i)))
+			break;
+	}
+	return rc;
 }
 
 static int put(struct destination *d, const char *name, const void *data, size_t len,
@@ -163,19 +219,26 @@ int destination_put_config(struct destination *d, const struct digest *digest,
 {
 	char name[DESTINATION_NAME_SIZE];
 
+	if (d->kind == DESTINATION_REGISTRY)
+		return push_blob(d, digest, data, len, err);
 	return put(d, blob_name(d, digest, is_docker(d) ? ".json" : "", name), data, len,
 		   err);
 }
 
-int destination_put_manifest(struct destination *d, const struct digest *digest,
+int destination_put_manifest(struct destination *d, const struct descriptor *desc,
 			     const void *data, size_t len, struct err *err)
 {
-	char name[DESTINATION_NAME_SIZE];
+	char name[DESTINATION_NAME_SIZE], text[DIGEST_TEXT_SIZE];
 
 	if (is_docker(d))
 		return 0;
-	return put(d, blob_name(d, digest, is_layout(d) ? "" : ".manifest.json", name),
-		   data, len, err);
+	if (d->kind == DESTINATION_REGISTRY)
+		return remote_manifest_put(d->remote, digest_format(&desc->digest, text),
+					   desc->media_type, data, len, err);
+	return put(
+		d,
+		blob_name(d, &desc->digest, is_layout(d) ? "" : ".manifest.json", name),
+		data, len, err);
 }
 
 /* ---- the root ---- */
@@ -215,7 +278,7 @@ static int finish_layout(struct destination *d, const struct destination_root *r
 	buf_init(&index, DOCUMENT_MAX);
 	if (!d->ref)
 		entry.name = root->name;
-	rc = destination_put_manifest(d, &root->desc.digest, root->data, root->len, err);
+	rc = destination_put_manifest(d, &root->desc, root->data, root->len, err);
 	if (!rc)
 		rc = put(d, "oci-layout", LAYOUT_VERSION, strlen(LAYOUT_VERSION), err);
 	if (!rc)
@@ -248,11 +311,29 @@ static int finish_docker(struct destination *d, const struct destination_root *r
 				      err);
 }
 
+/* The name, last of all: whoever reads it finds everything there. */
+static int finish_registry(struct destination *d, const struct destination_root *root,
+			   struct err *err)
+{
+	const char *reference = remote_reference(d->remote);
+	char text[DIGEST_TEXT_SIZE];
+
+	digest_format(&root->desc.digest, text);
+	if (strchr(reference, ':') && strcmp(reference, text) != 0)
+		return err_set(err, ERR_INVALID, "the digest of it would be %s", text);
+	if (digest_equal(&d->there, &root->desc.digest))
+		return 0;
+	return remote_manifest_put(d->remote, reference, root->desc.media_type,
+				   root->data, root->len, err);
+}
+
 int destination_finish(struct destination *d, const struct destination_root *root,
 		       struct err *err)
 {
 	int rc;
 
+	if (d->kind == DESTINATION_REGISTRY)
+		return finish_registry(d, root, err);
 	if (is_layout(d)) {
 		rc = finish_layout(d, root, err);
 	} else if (is_docker(d)) {

@@ -2,32 +2,39 @@
  * Where images go to, the twin of source.h: blobs and documents, then one root.
  *
  *	oci:DIR[:TAG]  oci-archive:FILE[:TAG]  docker-archive:FILE[:REF]  dir:DIR
+ *	docker://REF
  *
  * A DIR of oci: that is there gets the image added. FILE "-" is standard output. Nothing is
- * visible before destination_finish. One thread.
+ * visible before destination_finish (in a registry: nothing has a name before). One thread.
  */
 #ifndef TOOLS_OCI_DESTINATION_H
 #define TOOLS_OCI_DESTINATION_H
 
 #include "tools/oci/bundle_writer.h"
 #include "tools/oci/manifest_edit.h"
+#include "tools/registry/remote.h"
 
 enum destination_kind {
 	DESTINATION_OCI = 1,
 	DESTINATION_OCI_ARCHIVE,
 	DESTINATION_DOCKER_ARCHIVE, /* plain layers, no manifest, one image */
 	DESTINATION_DIR,
+	DESTINATION_REGISTRY,
 };
 
 struct destination {
 	enum destination_kind kind;
 	char *path;
-	char *ref; /* TAG or REF as the user wrote it; NULL: none */
+	char *ref; /* TAG or REF as the user wrote it, docker://'s normalised; NULL: none */
 	struct bundle_writer *writer;
+	struct remote *remote; /* of a registry */
+	struct digest there;   /* what REF stands for in a registry, if that is known */
 };
 
-/* ERR_USAGE: TEXT is no such destination. SPOOL_DIRFD: for temporary files. */
-int destination_open(const char *text, int spool_dirfd, struct destination *ret,
+/* ERR_USAGE: TEXT is no such destination. SPOOL_DIRFD: for temporary files. REGISTRY: how to
+ * reach one, or NULL; lives as long as the destination. */
+int destination_open(const char *text, int spool_dirfd,
+		     const struct remote_options *registry, struct destination *ret,
 		     struct err *err) MUST_CHECK;
 
 /* Without destination_finish nothing is left. Also of a zeroed one. */
@@ -41,10 +48,14 @@ const char *destination_layer_name(const struct destination *d, const struct dig
 				   const struct digest *diffid,
 				   char name[DESTINATION_NAME_SIZE]);
 
+/* The layer that is begun next is known: its digest and size. */
+void destination_expect_layer(struct destination *d, const struct digest *blob,
+			      uint64_t size);
+
 /* A config, or a manifest or index that is not the root. */
 int destination_put_config(struct destination *d, const struct digest *digest,
 			   const void *data, size_t len, struct err *err) MUST_CHECK;
-int destination_put_manifest(struct destination *d, const struct digest *digest,
+int destination_put_manifest(struct destination *d, const struct descriptor *desc,
 			     const void *data, size_t len, struct err *err) MUST_CHECK;
 
 struct destination_root {

@@ -12,12 +12,13 @@ struct dir {
 	struct manifest manifest;
 };
 
-static int open_blob(struct source *s, const struct digest *d, struct stream **ret,
+static int open_blob(struct source *s, const struct descriptor *d, struct stream **ret,
 		     uint64_t *ret_size, struct err *err)
 {
 	struct dir *dir = (struct dir *)s;
 	char hex[DIGEST_HEX_SIZE], name[32 + DIGEST_HEX_SIZE];
-	int rc = bundle_open(dir->bundle, digest_hex(d, hex), ret, ret_size, err);
+	int rc =
+		bundle_open(dir->bundle, digest_hex(&d->digest, hex), ret, ret_size, err);
 
 	if (rc != -ERR_NOTFOUND)
 		return rc;

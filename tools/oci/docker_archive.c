@@ -30,11 +30,11 @@ static const char *find_member(const struct docker_archive *a, const struct dige
 	return NULL;
 }
 
-static int open_blob(struct source *s, const struct digest *d, struct stream **ret,
+static int open_blob(struct source *s, const struct descriptor *d, struct stream **ret,
 		     uint64_t *ret_size, struct err *err)
 {
 	struct docker_archive *a = (struct docker_archive *)s;
-	const char *path = find_member(a, d);
+	const char *path = find_member(a, &d->digest);
 
 	if (!path)
 		return err_set(err, ERR_NOTFOUND, "not in the archive");

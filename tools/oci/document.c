@@ -7,7 +7,8 @@
 
 /* Counts what a parser would have to build, before it builds it: small text can become
  * hundreds of times its size in memory. Well-formedness is the parser's business. */
-static int check_budget(const char *text, size_t len, struct err *err)
+static int check_budget(const char *text, size_t len,
+			const struct document_budget *budget, struct err *err)
 {
 	size_t depth = 0, nested = 0, values = 0;
 	bool inside = false;
@@ -35,7 +36,7 @@ static int check_budget(const char *text, size_t len, struct err *err)
 		if (depth > DOCUMENT_DEPTH_MAX)
 			return err_set(err, ERR_LIMIT, "JSON nested deeper than %d",
 				       DOCUMENT_DEPTH_MAX);
-		if (nested > DOCUMENT_NESTED_MAX || values > DOCUMENT_VALUES_MAX)
+		if (nested > budget->nested || values > budget->values)
 			return err_set(err, ERR_LIMIT, "JSON with too many values");
 	}
 	return 0;
@@ -43,14 +44,24 @@ static int check_budget(const char *text, size_t len, struct err *err)
 
 int document_parse(const void *bytes, size_t len, json_t **ret, struct err *err)
 {
+	static const struct document_budget budget = {DOCUMENT_MAX, DOCUMENT_NESTED_MAX,
+						      DOCUMENT_VALUES_MAX};
+
+	return document_parse_within(bytes, len, &budget, ret, err);
+}
+
+int document_parse_within(const void *bytes, size_t len,
+			  const struct document_budget *budget, json_t **ret,
+			  struct err *err)
+{
 	json_error_t why;
 	json_t *json;
 	int rc;
 
-	if (len > DOCUMENT_MAX)
-		return err_set(err, ERR_LIMIT, "document larger than %u bytes",
-			       DOCUMENT_MAX);
-	rc = check_budget(bytes, len, err);
+	if (len > budget->bytes)
+		return err_set(err, ERR_LIMIT, "document larger than %zu bytes",
+			       budget->bytes);
+	rc = check_budget(bytes, len, budget, err);
 	if (rc)
 		return rc;
 	json = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &why);

@@ -24,6 +24,14 @@
 int document_parse(const void *bytes, size_t len, json_t **ret,
 		   struct err *err) MUST_CHECK;
 
+/* The same for documents that are mostly structure, within other budgets. */
+struct document_budget {
+	size_t bytes, nested, values;
+};
+int document_parse_within(const void *bytes, size_t len,
+			  const struct document_budget *budget, json_t **ret,
+			  struct err *err) MUST_CHECK;
+
 /* The member KEY of an object; *ret is NULL if it is absent. ERR_INVALID if it has another
  * type. */
 int document_text(const json_t *object, const char *key, const char **ret,

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define BUILD_CACHE "a BuildKit build cache"
-
 /* Something an index names: another index, or an image to choose from. */
 struct node {
 	struct descriptor desc;
@@ -190,8 +188,10 @@ static int add_read(struct resolver *r, const struct node *n, struct manifest *m
 	buf_init(&bytes, DOCUMENT_MAX + 1);
 	if (n->depth == 0 && m->kind == MANIFEST_ARTIFACT)
 		r->set->not_image = "an artifact";
-	else if (n->depth == 0 && m->kind == MANIFEST_CACHE)
-		r->set->not_image = BUILD_CACHE;
+	if (n->depth == 0 && m->kind == MANIFEST_CACHE) {
+		r->set->not_image = "a BuildKit build cache";
+		r->set->is_cache = true;
+	}
 	if (m->kind != MANIFEST_IMAGE)
 		return 0;
 	if (!platform_known(&desc.platform)) {

@@ -29,6 +29,7 @@ struct image_set {
 	struct image *images; /* [0] is the one that the name stands for */
 	size_t count;
 	const char *not_image; /* count is 0: what the root is instead */
+	bool is_cache;         /* and it is a BuildKit build cache */
 	struct image_set_index *indexes;
 	size_t index_count;
 };

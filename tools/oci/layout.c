@@ -11,13 +11,13 @@ struct layout {
 	struct manifest index;
 };
 
-static int open_blob(struct source *s, const struct digest *d, struct stream **ret,
+static int open_blob(struct source *s, const struct descriptor *d, struct stream **ret,
 		     uint64_t *ret_size, struct err *err)
 {
 	struct layout *l = (struct layout *)s;
 	char hex[DIGEST_HEX_SIZE], name[32 + DIGEST_HEX_SIZE];
 
-	snprintf(name, sizeof(name), "blobs/sha256/%s", digest_hex(d, hex));
+	snprintf(name, sizeof(name), "blobs/sha256/%s", digest_hex(&d->digest, hex));
 	return bundle_open(l->bundle, name, ret, ret_size, err);
 }
 

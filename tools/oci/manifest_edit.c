@@ -112,6 +112,60 @@ int manifest_edit_layers(const void *bytes, size_t len, const struct descriptor 
 	return append(ret, steal_ptr(&json), err);
 }
 
+/* What a descriptor leads to becomes another document of the same kind. */
+static int redirect(json_t *desc, const struct digest *digest, uint64_t size)
+{
+	json_object_del(desc, "data");
+	return json_object_set_new(desc, "digest", digest_json(digest)) ||
+	       json_object_set_new(desc, "size", json_integer((json_int_t)size));
+}
+
+int manifest_edit_config(const void *bytes, size_t len, const struct digest *config,
+			 uint64_t config_size, struct buf *ret, struct err *err)
+{
+	auto_document json_t *json = NULL;
+	json_t *desc;
+	int rc = document_parse(bytes, len, &json, err);
+
+	if (rc)
+		return rc;
+	desc = json_object_get(json, "config");
+	if (!json_is_object(desc))
+		return err_set(err, ERR_INVALID, "the manifest has no config");
+	if (redirect(desc, config, config_size))
+		return err_nomem(err);
+	return append(ret, steal_ptr(&json), err);
+}
+
+int manifest_edit_entry(const void *bytes, size_t len, const struct digest *was,
+			const struct digest *is, uint64_t size, struct buf *ret,
+			struct err *err)
+{
+	auto_document json_t *json = NULL;
+	char text[DIGEST_TEXT_SIZE];
+	bool found = false;
+	json_t *entry;
+	size_t i;
+	int rc = document_parse(bytes, len, &json, err);
+
+	if (rc)
+		return rc;
+	digest_format(was, text);
+	json_array_foreach(json_object_get(json, "manifests"), i, entry)
+	{
+		const char *digest = json_string_value(json_object_get(entry, "digest"));
+
+		if (!digest || strcmp(digest, text) != 0)
+			continue;
+		if (redirect(entry, is, size))
+			return err_nomem(err);
+		found = true;
+	}
+	if (!found)
+		return err_set(err, ERR_INVALID, "the index has no entry '%s'", text);
+	return append(ret, steal_ptr(&json), err);
+}
+
 int manifest_edit_index(const struct descriptor *manifests, size_t count, struct buf *ret,
 			struct err *err)
 {

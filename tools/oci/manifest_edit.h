@@ -15,6 +15,17 @@
 int manifest_edit_layers(const void *bytes, size_t len, const struct descriptor *layers,
 			 size_t count, struct buf *ret, struct err *err) MUST_CHECK;
 
+/* Appends the manifest of LEN bytes with another config; all else stays. ERR_INVALID. */
+int manifest_edit_config(const void *bytes, size_t len, const struct digest *config,
+			 uint64_t config_size, struct buf *ret,
+			 struct err *err) MUST_CHECK;
+
+/* Appends the index of LEN bytes with its entry WAS for another manifest. ERR_INVALID: it has no
+ * such entry. */
+int manifest_edit_entry(const void *bytes, size_t len, const struct digest *was,
+			const struct digest *is, uint64_t size, struct buf *ret,
+			struct err *err) MUST_CHECK;
+
 /* Appends an index of these manifests with their platforms. */
 int manifest_edit_index(const struct descriptor *manifests, size_t count, struct buf *ret,
 			struct err *err) MUST_CHECK;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/oci/reference.h"
+#include "tools/registry/remote_source.h"
 
 #define STDIN_PATH "-"
 
@@ -44,7 +45,8 @@ bool source_is_known(const char *text)
 {
 	const char *rest = "";
 
-	return find_transport(text, &rest) < ARRAY_LEN(transports) && *rest;
+	return (find_transport(text, &rest) < ARRAY_LEN(transports) && *rest) ||
+	       remote_source_name(text);
 }
 
 void source_close(struct source *s)
@@ -177,22 +179,18 @@ int source_lacks_part(struct err *err)
 	return -ERR_INVALID;
 }
 
-int source_open(const char *text, int spool_dirfd, struct source **ret, struct err *err)
+int source_open_by(const char *text, const char *rest, source_opener *open, void *arg,
+		   struct source **ret, struct err *err)
 {
 	auto_source struct source *s = NULL;
-	auto_free char *path = NULL;
-	const char *rest = "";
+	auto_free char *path = strdup(rest);
 	char *ref = NULL;
-	size_t i = find_transport(text, &rest);
 	int rc;
 
-	if (i == ARRAY_LEN(transports))
-		return err_set(err, ERR_INVALID, "unknown transport");
-	path = strdup(rest);
 	if (!path)
 		return err_nomem(err);
 	split_ref(path, &ref);
-	rc = transports[i].open(path, spool_dirfd, &s, err);
+	rc = open(arg, path, &s, err);
 	if (rc == -ERR_NOTFOUND)
 		return source_lacks_part(err);
 	if (rc)
@@ -207,6 +205,32 @@ int source_open(const char *text, int spool_dirfd, struct source **ret, struct e
 	if (!rc)
 		*ret = steal_ptr(&s);
 	return rc;
+}
+
+/* A transport of the table and what it needs. */
+struct table_opener {
+	size_t number;
+	int spool_dirfd;
+};
+
+static int open_transport(void *arg, const char *path, struct source **ret,
+			  struct err *err)
+{
+	const struct table_opener *o = arg;
+
+	return transports[o->number].open(path, o->spool_dirfd, ret, err);
+}
+
+int source_open(const char *text, int spool_dirfd, struct source **ret, struct err *err)
+{
+	const char *rest = "";
+	struct table_opener o = {find_transport(text, &rest), spool_dirfd};
+
+	if (source_transport(text, "docker", &rest))
+		return remote_source_open(text, NULL, ret, err);
+	if (o.number == ARRAY_LEN(transports))
+		return err_set(err, ERR_INVALID, "unknown transport");
+	return source_open_by(text, rest, open_transport, &o, ret, err);
 }
 
 /* ---- building ---- */
@@ -261,7 +285,7 @@ static int open_checked(struct source *s, const struct descriptor *d, struct str
 	auto_stream struct stream *in = NULL;
 	char text[DIGEST_TEXT_SIZE];
 	uint64_t size;
-	int rc = s->ops->open(s, &d->digest, &in, &size, err);
+	int rc = s->ops->open(s, d, &in, &size, err);
 
 	digest_format(&d->digest, text);
 	if (rc == -ERR_NOTFOUND && *d->url)
@@ -310,14 +334,12 @@ int source_read_document(struct source *s, const struct descriptor *d, struct bu
 		return err_set(err, ERR_LIMIT, "documents of more than %u bytes together",
 			       SOURCE_DOCUMENTS_MAX);
 	rc = open_checked(s, d, &in, err);
-	if (rc == -ERR_NOTFOUND)
-		return source_lacks_part(err);
 	if (!rc)
 		rc = buf_reserve(buf, d->size + 1, err);
 	if (!rc)
 		rc = stream_read_full(in, buf->data + buf->len, d->size, &len, err);
 	if (rc)
-		return rc;
+		return rc == -ERR_NOTFOUND ? source_lacks_part(err) : rc;
 	digest_of(buf->data + buf->len, len, &digest);
 	if (len != d->size || !digest_equal(&digest, &d->digest))
 		return err_set(err, ERR_INVALID, "document %s: digest mismatch", text);

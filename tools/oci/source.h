@@ -5,7 +5,7 @@
  *
  *	TRANSPORT ":" PATH [":" REF | "@" DIGEST]
  *
- *	oci:DIR  oci-archive:FILE  docker-archive:FILE  dir:DIR
+ *	oci:DIR  oci-archive:FILE  docker-archive:FILE  dir:DIR  docker://REF
  *
  * A FILE may be compressed, and "-" for standard input. Opening and documents: one thread;
  * source_open_blob: any number.
@@ -21,8 +21,9 @@ struct source;
 #define SOURCE_DOCUMENTS_MAX (64u << 20) /* bytes of all that are read */
 
 struct source_ops {
-	/* Opens content by its digest. ERR_NOTFOUND if the source does not have it. */
-	int (*open)(struct source *s, const struct digest *d, struct stream **ret,
+	/* Opens content by its digest. ERR_NOTFOUND if the source does not have it, which may
+	 * also show only when it is read. */
+	int (*open)(struct source *s, const struct descriptor *d, struct stream **ret,
 		    uint64_t *ret_size, struct err *err);
 	void (*close)(struct source *s);
 };
@@ -47,6 +48,7 @@ struct source {
 	struct source_root *roots;
 	size_t root_count;
 	bool chosen; /* the user named one root */
+	bool far;    /* what was read is worth a commit of its own */
 	struct source_document *documents;
 	size_t document_count;
 	uint64_t read_bytes; /* of documents, so far */
@@ -59,6 +61,12 @@ struct source {
 int source_open(const char *text, int spool_dirfd, struct source **ret,
 		struct err *err) MUST_CHECK;
 void source_close(struct source *s); /* NULL is ignored */
+
+/* The same for a transport of the caller's own: REST of TEXT is PATH[:REF], OPEN opens PATH. */
+typedef int source_opener(void *arg, const char *path, struct source **ret,
+			  struct err *err);
+int source_open_by(const char *text, const char *rest, source_opener *open, void *arg,
+		   struct source **ret, struct err *err) MUST_CHECK;
 
 AUTO_DEFINE(source, struct source, source_close)
 #define auto_source AUTO(source)
