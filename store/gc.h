@@ -41,6 +41,9 @@ struct gc_options {
 	 * "artifact"). May be NULL. */
 	void (*tell)(void *arg, const char *kind, const struct digest *id);
 	void *arg;
+	unsigned
+		live_percent; /* packs with less than this part needed are rewritten; 0: 50 */
+	int level;            /* of what is compressed anew; 0: CODEC_LEVEL_DEFAULT */
 };
 
 struct gc_result {

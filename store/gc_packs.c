@@ -18,6 +18,7 @@ struct pack_use {
 
 struct plan {
 	struct gc_mark *mark;
+	const struct gc_options *options;
 	struct gc_result *result;
 	struct buf packs; /* struct pack_use, by number */
 };
@@ -92,9 +93,11 @@ static int measure(struct plan *p, struct err *err)
 	return r;
 }
 
-static bool is_victim(const struct pack_use *use)
+static bool is_victim(const struct plan *p, const struct pack_use *use)
 {
-	return use->live < use->length * LIVE_PERCENT / 100;
+	unsigned percent = p->options->live_percent;
+
+	return use->live < use->length * (percent ? percent : LIVE_PERCENT) / 100;
 }
 
 /* ---- locking ---- */
@@ -110,7 +113,7 @@ static int lock_victims(struct commit *c, void *arg, struct err *err)
 		struct pack_use *use = &uses_of(p)[i];
 		uint64_t length;
 
-		if (!is_victim(use))
+		if (!is_victim(p, use))
 			continue;
 		r = catalog_pack_get(store_commit_txn(c), use->number, &length, err);
 		if (r == 0 && length == use->length)
@@ -308,7 +311,7 @@ static int mark_early(struct gc_mark *m, struct err *err)
 
 static int empty_pack(struct plan *p, struct pack_use *use, struct err *err)
 {
-	static const struct session_options options = {.threads = 1};
+	const struct session_options options = {.level = p->options->level, .threads = 1};
 	struct emptying e = {.plan = p, .use = use};
 	int r = mark_early(p->mark, err);
 
@@ -363,7 +366,7 @@ static void count_victims(struct plan *p)
 	for (size_t i = 0; i < use_count(p); i++) {
 		const struct pack_use *use = &uses_of(p)[i];
 
-		if (!is_victim(use))
+		if (!is_victim(p, use))
 			continue;
 		saved += use->length - use->live;
 		if (use->live)
@@ -378,7 +381,7 @@ static void count_victims(struct plan *p)
 int gc_packs_run(struct gc_mark *m, const struct gc_options *o, struct gc_result *result,
 		 struct err *err)
 {
-	struct plan p = {.mark = m, .result = result};
+	struct plan p = {.mark = m, .options = o, .result = result};
 	int r;
 
 	buf_init(&p.packs, (size_t)1 << 30);
