@@ -14,11 +14,12 @@
 
 /* ---- what is known of earlier runs ---- */
 
-static bool is_there(void *arg, uint32_t pack)
+static bool is_there(void *arg, const struct repack_range *range)
 {
 	uint64_t length;
 
-	return catalog_pack_get(arg, pack, &length, NULL) != -ERR_NOTFOUND;
+	return catalog_pack_get(arg, range->pack, &length, NULL) == 0 &&
+	       length >= range->to;
 }
 
 static int read_done(struct repack_run *run, struct err *err)
@@ -35,10 +36,29 @@ static int read_done(struct repack_run *run, struct err *err)
 
 /* ---- a round ---- */
 
+/* What was made in an earlier run and only moves now need not be made again. */
+static void on_copied(void *arg, const struct pack_place *from,
+		      const struct pack_place *to)
+{
+	struct repack_run *run = arg;
+	struct repack_range range = {
+		.pack = to->pack,
+		.level = repack_done_level(&run->done, from->pack, from->off),
+		.from = to->off,
+		.to = to->off + to->len,
+	};
+
+	if (range.level && repack_done_add(&run->done, &range, NULL) < 0)
+		return; /* it will be made again */
+}
+
 /* The packs that were emptied, and recipes and trees in them. */
 static int empty_packs(struct repack_run *run, struct err *err)
 {
-	const struct gc_options o = {.live_percent = LIVE_PERCENT, .level = run->level};
+	const struct gc_options o = {.live_percent = LIVE_PERCENT,
+				     .level = run->level,
+				     .copied = on_copied,
+				     .arg = run};
 	struct gc_result result = {0};
 	struct gc_mark mark;
 	int r;
@@ -48,6 +68,8 @@ static int empty_packs(struct repack_run *run, struct err *err)
 	if (r == 0)
 		r = gc_packs_run(&mark, &o, &result, err);
 	gc_mark_release(&mark);
+	if (r == 0)
+		r = repack_done_write(&run->done, store_dirfd(run->store), err);
 	run->result->packs_dropped += result.packs_dropped;
 	run->result->packs_rewritten += result.packs_rewritten;
 	run->result->packs_busy += result.packs_busy;
@@ -70,7 +92,7 @@ static int do_round(struct repack_run *run, struct repack_plan *p, uint32_t *aft
 		    struct err *err)
 {
 	const struct repack_options *o = run->options;
-	int r = repack_plan_find(p, o, &run->done, *after, err);
+	int r = repack_plan_find(p, o, &run->done, *after, run->last, err);
 
 	if (r < 0 || p->objects == 0) {
 		*after = UINT32_MAX;
@@ -99,11 +121,19 @@ static int locked_round(struct repack_run *run, uint32_t *after, struct err *err
 	return r;
 }
 
+static int find_last(struct repack_run *run, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	int r = catalog_begin(store_catalog(run->store), false, &t, err);
+
+	return r < 0 ? r : catalog_pack_last(t, &run->last, err);
+}
+
 static int all_rounds(struct repack_run *run, struct err *err)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	uint32_t after = 0;
-	int r = 0;
+	int r = find_last(run, err);
 
 	while (r == 0 && after < UINT32_MAX && !repack_is_late(run)) {
 		repack_done_release(&run->done);
@@ -135,7 +165,7 @@ static int only_count(struct repack_run *run, struct err *err)
 	if (r == 0)
 		r = read_done(run, err);
 	if (r == 0)
-		r = repack_plan_find(&plan, run->options, &run->done, 0, err);
+		r = repack_plan_find(&plan, run->options, &run->done, 0, UINT32_MAX, err);
 	run->result->objects = plan.objects;
 	run->result->bytes = plan.bytes;
 	repack_plan_release(&plan);

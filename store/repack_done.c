@@ -52,12 +52,12 @@ static size_t find(const struct repack_done *d, uint32_t pack, uint64_t off)
 	return low;
 }
 
-bool repack_done_has(const struct repack_done *d, uint32_t pack, uint64_t off, int level)
+int repack_done_level(const struct repack_done *d, uint32_t pack, uint64_t off)
 {
 	size_t i = find(d, pack, off);
 	const struct repack_range *range = i ? &ranges_of(d)[i - 1] : NULL;
 
-	return range && range->pack == pack && off < range->to && range->level >= level;
+	return range && range->pack == pack && off < range->to ? range->level : 0;
 }
 
 int repack_done_add(struct repack_done *d, const struct repack_range *range,
@@ -80,14 +80,14 @@ int repack_done_add(struct repack_done *d, const struct repack_range *range,
 	return 0;
 }
 
-void repack_done_prune(struct repack_done *d, repack_pack_fn *is_there, void *arg)
+void repack_done_prune(struct repack_done *d, repack_range_fn *is_there, void *arg)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < count_of(d); i++) {
 		struct repack_range range = ranges_of(d)[i];
 
-		if (is_there(arg, range.pack))
+		if (is_there(arg, &range))
 			ranges_of(d)[kept++] = range;
 	}
 	d->ranges.len = kept * sizeof(struct repack_range);

@@ -35,11 +35,11 @@ int repack_done_write(const struct repack_done *d, int dirfd, struct err *err) M
 /* RANGE is behind all that is known of its pack. */
 int repack_done_add(struct repack_done *d, const struct repack_range *range,
 		    struct err *err) MUST_CHECK;
-/* Forgets packs that IS_THERE says no to. */
-typedef bool repack_pack_fn(void *arg, uint32_t pack);
-void repack_done_prune(struct repack_done *d, repack_pack_fn *is_there, void *arg);
+/* Forgets ranges that IS_THERE says no to. */
+typedef bool repack_range_fn(void *arg, const struct repack_range *range);
+void repack_done_prune(struct repack_done *d, repack_range_fn *is_there, void *arg);
 
-/* Whether the frame at OFF was made at LEVEL or above. */
-bool repack_done_has(const struct repack_done *d, uint32_t pack, uint64_t off, int level);
+/* At which level the frame at OFF was made; 0: not by repack. */
+int repack_done_level(const struct repack_done *d, uint32_t pack, uint64_t off);
 
 #endif

@@ -132,7 +132,7 @@ struct search {
 	struct repack_plan *plan;
 	const struct repack_done *done;
 	const struct gc_mark *hot; /* NULL: nothing is */
-	uint32_t after;
+	uint32_t after, last;
 	int level;
 };
 
@@ -153,8 +153,9 @@ static int on_object(void *arg, const struct digest *d, const struct object_plac
 	int64_t i = gc_mark_find(&p->mark, d);
 
 	if (place->kind != OBJECT_WHOLE || !pack || pack->number <= search->after ||
-	    i < 0 || !(p->mark.flags[i] & GC_LIVE) ||
-	    repack_done_has(search->done, pack->number, place->frame.off, search->level))
+	    pack->number > search->last || i < 0 || !(p->mark.flags[i] & GC_LIVE) ||
+	    repack_done_level(search->done, pack->number, place->frame.off) >=
+		    search->level)
 		return 0;
 	if (search->hot && is_live(search->hot, d))
 		return 0;
@@ -190,12 +191,14 @@ static int search_objects(struct search *search, struct err *err)
 }
 
 int repack_plan_find(struct repack_plan *p, const struct repack_options *o,
-		     const struct repack_done *done, uint32_t after, struct err *err)
+		     const struct repack_done *done, uint32_t after, uint32_t last,
+		     struct err *err)
 {
 	struct store *s = p->mark.store;
 	struct search search = {.plan = p,
 				.done = done,
 				.after = after,
+				.last = last,
 				.level = o->level ? o->level : REPACK_LEVEL_DEFAULT};
 	struct hot hot = {.store = s, .since = time(NULL) - o->min_age};
 	struct gc_mark in_use;

@@ -54,9 +54,9 @@ struct repack_plan {
 void repack_plan_init(struct repack_plan *p, struct store *s);
 void repack_plan_release(struct repack_plan *p);
 
-/* What could be repacked in packs behind AFTER; sums by pack, in order of number. */
+/* What could be repacked in packs behind AFTER, up to LAST; sums by pack, in order of number. */
 int repack_plan_find(struct repack_plan *p, const struct repack_options *o,
-		     const struct repack_done *done, uint32_t after,
+		     const struct repack_done *done, uint32_t after, uint32_t last,
 		     struct err *err) MUST_CHECK;
 /* Keeps only packs that could be locked, and at most a round of them; *ret_last is the last
  * one that was looked at. */
@@ -74,6 +74,7 @@ struct repack_run {
 	struct repack_result *result;
 	struct repack_done done;
 	int level;
+	uint32_t last;     /* pack that was there when it began */
 	uint64_t deadline; /* in ns of the monotonic clock; 0: none */
 };
 
