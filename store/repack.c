@@ -81,10 +81,11 @@ static int move_and_empty(struct repack_run *run, struct repack_plan *p, struct 
 {
 	uint64_t before = run->result->objects;
 	int r = repack_move(run, p, err), emptied = 0;
+	struct err second;
 
 	repack_plan_unlock(p);
 	if (run->result->objects > before)
-		emptied = empty_packs(run, r < 0 ? NULL : err);
+		emptied = empty_packs(run, r < 0 ? &second : err);
 	return r < 0 ? r : emptied;
 }
 

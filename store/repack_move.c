@@ -137,6 +137,13 @@ static int begin(struct mover *m, struct err *err)
 	return session_begin(m->run->store, &o, &m->session, err);
 }
 
+/* Frames that still wait to be appended need the session until it ends. */
+static void end(struct mover *m)
+{
+	session_abort(m->session);
+	m->session = NULL;
+}
+
 /* Whoever moved one meanwhile is not to be undone. Nobody should: gc is kept out. */
 static int add_moves(struct commit *c, void *arg, struct err *err)
 {
@@ -207,7 +214,7 @@ static int finish(struct mover *m, struct err *err)
 	r = session_check(m->session, err);
 	if (r == 0 && m->moves.len)
 		r = publish(m, err);
-	session_abort(steal_ptr(&m->session));
+	end(m);
 	return r;
 }
 
@@ -304,7 +311,7 @@ static int move_all(struct mover *m, struct err *err)
 		if (r == 0)
 			r = finish(m, err);
 		else
-			session_abort(steal_ptr(&m->session));
+			end(m);
 	}
 	m->run->result->left += count - i;
 	return r;
