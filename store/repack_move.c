@@ -14,7 +14,7 @@
 #define SMALL_SIZE   (1u << 20)
 #define LARGE_SIZE   (4u << 20)
 #define ENTRIES_MAX  8192
-#define BATCH_BYTES  (128u << 20) /* raw */
+#define BATCH_BYTES  (64u << 20) /* raw */
 #define BATCH_MOVES  262144
 #define CACHE_BYTES  (128u << 20)
 #define THREADS_MAX  16

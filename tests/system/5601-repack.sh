@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # repack: the store shrinks and every byte stays, whoever reads, imports or kills it meanwhile.
 . "$(dirname "$0")/../lib/tap.sh"
-need root fuse python3 mkfs.ext4
+need root fuse python3 jq mkfs.ext4
 
 python3 "$lib/mkimage.py" layered "$T/img" v1
-for s in 1 2 3 4; do python3 "$lib/mkimage.py" big "$T/img" "b$s" "$s"; done
-packs() { du -sk --apparent-size "${1:-$T/store}/packs" | cut -f1; }
+for s in 1 2 3; do python3 "$lib/mkimage.py" big "$T/img" "b$s" "$s"; done
+packs() { du -sk --apparent-size "$T/store/packs" | cut -f1; }
 state() { (cd "$T/store" && find . -type f ! -name lock.mdb -exec sha256sum {} + | sort); }
 figure() { tr ' ' '\n' <"$T/said" | grep -A1 "^$1\$" | tail -1; }
 tar_sum() { lc export "$1" "tar:$T/sum.tar" --flatten && sha256sum <"$T/sum.tar"; }
@@ -36,7 +36,7 @@ is 'what was just imported stays as it is' "$(figure objects)" 0
 # ---- it shrinks, and all is as before ----
 
 full=$(packs)
-ok 'repack' lc repack --level 12
+ok 'repack' lc repack --level 5
 cp "$T/out" "$T/said"
 [ "$(figure objects)" -gt 100 ] && [ "$(figure left) $(figure damaged)" = '0 0' ] &&
     [ "$(figure bytes-after)" -lt "$(figure bytes-before)" ]
@@ -49,7 +49,7 @@ ok 'the independent reader agrees' python3 "$lib/reader.py" "$T/store" check
 is 'the tar of a small image is the same' "$(tar_sum v1)" "$v1"
 is 'that of a large one as well' "$(tar_sum b1)" "$b1"
 state >"$T/before"
-ok 'repack once more' lc repack --level 12 --json
+ok 'repack once more' lc repack --level 5 --json
 is 'finds nothing to do' "$(jq -r .objects "$T/out")" 0
 state >"$T/after"
 ok 'and leaves the store as it is' cmp "$T/before" "$T/after"
@@ -88,7 +88,7 @@ mv "$T/whole" "$T/store"
 
 # ---- killed at any time, beside readers and importers ----
 
-for t in b2 b3 b4 v1; do lc import "oci:$T/img:$t" "$t" >/dev/null; done
+for t in b2 b3 v1; do lc import "oci:$T/img:$t" "$t" >/dev/null; done
 mkdir "$T/m"
 lc mount "$T/m"
 m1=$(lc path b1)
@@ -100,6 +100,7 @@ reader() {
     while [ ! -e "$T/stop" ]; do
         echo 1 >/proc/sys/vm/drop_caches
         [ "$(mount_sum)" = "$want" ] || echo 'mount: other content' >>"$bad"
+        sleep 0.3
     done
 }
 exporter() {
@@ -110,33 +111,34 @@ exporter() {
         rm -f "$T/fire.tar"
         "$BIN/layercache" import "oci:$T/img:v1" again >/dev/null 2>"$T/import.err" ||
             echo "import: $(cat "$T/import.err")" >>"$bad"
+        sleep 0.3
     done
 }
 reader &
 jobs_=$!
 exporter &
 jobs_="$jobs_ $!"
-for delay in 0.05 0.3 0.8; do
-    "$BIN/layercache" repack --level 4 >/dev/null 2>&1 &
+for delay in 0.05 0.4; do
+    "$BIN/layercache" repack --level 6 >/dev/null 2>&1 &
     p=$!
     sleep "$delay"
     kill -9 "$p" 2>/dev/null
     wait "$p" 2>/dev/null
     ok "verify after a kill at $delay s" lc verify
 done
-"$BIN/layercache" repack --level 4 >/dev/null 2>&1 &
+"$BIN/layercache" repack --level 7 >/dev/null 2>&1 &
 p=$!
-for _ in $(seq 600); do
-    [ -s "$T/store/repacked" ] && break
-    sleep 0.1
+for _ in $(seq 1000); do
+    grep -q ' 7$' "$T/store/repacked" 2>/dev/null && break
+    sleep 0.05
 done
 kill -9 "$p" 2>/dev/null
 wait "$p" 2>/dev/null
 ok 'verify after a kill behind the first batch' lc verify
-ok 'the next run' lc repack --level 4 --json
+ok 'the next run' lc repack --level 7 --json
 cp "$T/out" "$T/said"
-all=$(python3 "$lib/reader.py" "$T/store" check >/dev/null && lc stats --json | jq .objects)
-[ "$(jq .objects "$T/said")" -lt "$all" ] && [ "$(jq .left "$T/said")" = 0 ]
+all=$(lc stats --json | jq .objects)
+[ "$(jq .objects "$T/said")" -lt $((all * 9 / 10)) ] && [ "$(jq .left "$T/said")" = 0 ]
 tap_report $? "goes on ($(jq .objects "$T/said") of $all objects)"
 touch "$T/stop"
 # shellcheck disable=SC2086
@@ -188,7 +190,7 @@ mkdir "$T/small"
 mount -o loop "$T/disk" "$T/small"
 LAYERCACHE_STORE=$T/small/store
 lc import "oci:$T/img:b1" b1 >/dev/null
-for kib in 64 1024 6000; do
+for kib in 1024 6000; do
     rm -f "$T/small/ballast"
     free=$(df --output=avail -k "$T/small" | tail -1)
     fallocate -l $((free - kib))K "$T/small/ballast"
