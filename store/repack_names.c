@@ -5,7 +5,12 @@
  *
  * Measured on four image sets (516 MB in small files, 1 MiB frames, zstd 12): 137.7 MB in the
  * order of import, 122.8 by path; by extension and path 123.4, by extension and file name
- * 119.4, but then a directory is spread over as many frames as it has kinds of files. */
+ * 119.4, but then a directory is spread over as many frames as it has kinds of files.
+ *
+ * Large files come image by image (all that have the same layer at the bottom): who reads one
+ * image else decodes the files of others as well. At zstd 4, the four sets whole: 582 MB and 1.6
+ * times the decoded bytes of before; with large files by image 590 MB and 1.4 times; with all
+ * files by image 604 MB and 1.3 times. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -22,6 +27,12 @@ struct dir {
 	uint32_t at, len;   /* in names.paths */
 };
 
+/* A layer, and the one at the bottom of a chain that it is in. */
+struct bottom {
+	struct digest diffid;
+	uint32_t root; /* its number */
+};
+
 struct pending_dir {
 	uint64_t nid;
 	uint32_t dir;
@@ -31,12 +42,13 @@ struct names {
 	struct gc_mark *mark;
 	struct catalog_txn *txn;
 	struct repack_name *of;
-	struct digest_map dirs; /* struct dir */
+	struct digest_map bottoms; /* struct bottom */
+	struct digest_map dirs;    /* struct dir */
 	struct buf paths;
 	/* of the tree that is read */
 	struct tree tree;
 	struct buf todo; /* struct pending_dir */
-	uint32_t dir;
+	uint32_t dir, root;
 	/* scratch */
 	struct buf image, path, raw;
 };
@@ -144,6 +156,7 @@ static void add_file(struct names *n, const char *plain, size_t len,
 	n->of[i] = (struct repack_name){
 		.prefix = prefix_of(plain, len),
 		.hash = hash_of(plain, len),
+		.root = n->root,
 		.dir = n->dir,
 	};
 }
@@ -186,6 +199,55 @@ static int walk(struct names *n, struct err *err)
 	return r;
 }
 
+static uint32_t root_of(const struct names *n, const struct digest *diffid)
+{
+	int64_t i = digest_map_find(&n->bottoms, diffid);
+	const struct bottom *b =
+		i < 0 ? NULL : digest_map_entry(&n->bottoms, (uint32_t)i);
+
+	return b ? b->root : UINT32_MAX;
+}
+
+static int bottom_number(struct names *n, const struct digest *diffid, uint32_t *ret,
+			 struct err *err)
+{
+	int64_t i = digest_map_find(&n->bottoms, diffid);
+	struct bottom *b;
+	int r;
+
+	*ret = (uint32_t)i;
+	if (i >= 0)
+		return 0;
+	r = digest_map_add(&n->bottoms, diffid, ret, err);
+	if (r < 0)
+		return r;
+	b = digest_map_entry(&n->bottoms, *ret);
+	b->root = *ret;
+	return 0;
+}
+
+/* Who reads an image reads nothing of those with another bottom. */
+static int on_chain(void *arg, const struct record_chain *chain, struct err *err)
+{
+	struct record_chain at = *chain;
+	struct names *n = arg;
+	uint32_t top, bottom;
+	struct bottom *b;
+	int r = 0;
+
+	while (r == 0 && !digest_is_zero(&at.parent))
+		r = catalog_chain_get(n->txn, &at.parent, &at, err);
+	if (r == 0)
+		r = bottom_number(n, &at.diffid, &bottom, err);
+	if (r == 0)
+		r = bottom_number(n, &chain->diffid, &top, err);
+	if (r < 0)
+		return r == -ERR_NOTFOUND ? 0 : r;
+	b = digest_map_entry(&n->bottoms, top);
+	b->root = bottom;
+	return 0;
+}
+
 /* A tree that is missing or damaged leaves its files without a name: they can be repacked all
  * the same. */
 static int on_layer(void *arg, const struct record_layer *layer, struct err *err)
@@ -196,6 +258,7 @@ static int on_layer(void *arg, const struct record_layer *layer, struct err *err
 
 	if (!layer->tree.pack)
 		return 0;
+	n->root = root_of(n, &layer->diffid);
 	packs = store_packs(n->mark->store);
 	buf_clear(&n->image);
 	r = tree_frames_get(packs, &layer->tree, &n->image, err);
@@ -301,6 +364,8 @@ static int read_all(struct names *n, struct err *err)
 
 	n->txn = t;
 	if (r == 0)
+		r = catalog_chain_each(t, NULL, on_chain, n, err);
+	if (r == 0)
 		r = catalog_layer_each(t, NULL, on_layer, n, err);
 	if (r == 0)
 		r = name_all_chunks(n, err);
@@ -318,6 +383,7 @@ int repack_names_read(struct gc_mark *m, struct repack_name **ret, struct err *e
 	for (size_t i = 0; i < m->count; i++)
 		n.of[i] =
 			(struct repack_name){.prefix = m->frame[i], .dir = REPACK_NO_DIR};
+	digest_map_init(&n.bottoms, sizeof(struct bottom));
 	digest_map_init(&n.dirs, sizeof(struct dir));
 	buf_init(&n.paths, PATHS_MAX);
 	buf_init(&n.todo, TREE_MAX);
@@ -325,6 +391,7 @@ int repack_names_read(struct gc_mark *m, struct repack_name **ret, struct err *e
 	buf_init(&n.path, PATHS_MAX);
 	buf_init(&n.raw, PACK_BODY_MAX);
 	r = read_all(&n, err);
+	digest_map_release(&n.bottoms);
 	digest_map_release(&n.dirs);
 	buf_release(&n.paths);
 	buf_release(&n.todo);

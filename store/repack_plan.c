@@ -304,10 +304,20 @@ void repack_plan_unlock(struct repack_plan *p)
 
 /* ---- order ---- */
 
+static bool is_chunk(const struct repack_item *item)
+{
+	return item->name.ord > 0;
+}
+
+/* First small files, then chunks of large ones, these image by image: see repack_names.c. */
 static int in_order(const void *a, const void *b)
 {
 	const struct repack_item *x = a, *y = b;
 
+	if (is_chunk(x) != is_chunk(y))
+		return is_chunk(x) ? 1 : -1;
+	if (is_chunk(x) && x->name.root != y->name.root)
+		return x->name.root < y->name.root ? -1 : 1;
 	if (x->name.dir != y->name.dir)
 		return x->name.dir < y->name.dir ? -1 : 1;
 	if (x->name.prefix != y->name.prefix)

@@ -12,10 +12,12 @@
 
 /* ---- repack_names.c ---- */
 
-/* Where an object lies among others; in order of DIR, PREFIX, HASH, ORD. */
+/* Where an object lies among others; in order of DIR, PREFIX, HASH, ORD, chunks of large files
+ * of ROOT before all. */
 struct repack_name {
 	uint64_t prefix; /* of the file's name; without one, the frame it is in */
 	uint32_t hash;   /* of the file's name */
+	uint32_t root;   /* of its image: the layer at the bottom has this number */
 	uint32_t dir;    /* its directory's number in the order of paths */
 	uint32_t ord;    /* of a chunk: its number in the file, from 1; else 0 */
 };
