@@ -39,6 +39,9 @@ struct gc_options {
 	/* Chains and layers in use. */
 	const struct digest *roots;
 	size_t root_count;
+	/* Told of frames that are copied as they are, before that is committed. May be NULL. */
+	void (*copied)(void *arg, const struct pack_place *from,
+		       const struct pack_place *to);
 	/* Told of what goes in step 1 ("key", "layer", "chain", "image", "blob",
 	 * "artifact"). May be NULL. */
 	void (*tell)(void *arg, const char *kind, const struct digest *id);

@@ -16,9 +16,10 @@
 #define TREE_MAX       ((size_t)2 << 30)
 #define LIST_MAX       (1u << 30)
 
-void gc_copy_init(struct gc_copy *c, struct gc_mark *m, struct session *s, uint32_t pack)
+void gc_copy_init(struct gc_copy *c, struct gc_mark *m, const struct gc_options *o,
+		  struct session *s, uint32_t pack)
 {
-	*c = (struct gc_copy){.mark = m, .session = s, .pack = pack};
+	*c = (struct gc_copy){.mark = m, .options = o, .session = s, .pack = pack};
 	buf_init(&c->data, PACK_BODY_MAX);
 	buf_init(&c->data_table, PACK_TABLE_MAX * sizeof(struct pack_entry));
 	buf_init(&c->lists, PACK_BODY_MAX);
@@ -164,11 +165,21 @@ static int note_left(struct gc_copy *c, const struct pack_place *at,
 	return r;
 }
 
+static int copy_whole(struct gc_copy *c, const struct pack_place *at,
+		      const struct pack_frame *f, struct err *err)
+{
+	struct pack_place place;
+	int r = session_pack_copy(c->session, f, &place, err);
+
+	if (r == 0 && c->options->copied)
+		c->options->copied(c->options->arg, at, &place);
+	return r;
+}
+
 /* Lists are copied exactly: one whose chunks are gone must not come back. */
 static int copy_frame(struct gc_copy *c, const struct pack_place *at,
 		      const struct pack_frame *f, struct err *err)
 {
-	struct pack_place place;
 	struct weight w;
 	int r;
 
@@ -177,7 +188,7 @@ static int copy_frame(struct gc_copy *c, const struct pack_place *at,
 		return note_left(c, at, f, err);
 	if (w.dead == 0 ||
 	    (f->type == PACK_DATA && w.live >= w.bytes / 4 * WHOLE_QUARTERS))
-		return session_pack_copy(c->session, f, &place, err);
+		return copy_whole(c, at, f, err);
 	r = gather_live(c, at, f, err);
 	return r < 0 ? r : note_left(c, at, f, err);
 }
@@ -190,6 +201,17 @@ static int on_frame(void *arg, const struct pack_place *at, const struct pack_fr
 
 /* ---- recipes and trees ---- */
 
+static int compress_segment(struct gc_copy *c, struct pack_place *place, struct err *err)
+{
+	struct gc_mark *m = c->mark;
+	int r = recipe_frame_read(store_packs(m->store), place, m->codec, &m->frame_bytes,
+				  &m->body, err);
+
+	return r < 0 ? r
+		     : session_put_frame(c->session, PACK_RECIPE, m->body.data,
+					 m->body.len, place, err);
+}
+
 static int copy_segment(void *arg, struct pack_place *place, struct err *err)
 {
 	struct gc_copy *c = arg;
@@ -199,6 +221,8 @@ static int copy_segment(void *arg, struct pack_place *place, struct err *err)
 
 	if (place->pack != c->pack)
 		return 0;
+	if (c->session->level != CODEC_LEVEL_DEFAULT)
+		return compress_segment(c, place, err);
 	r = pack_read(store_packs(m->store), place, &m->frame_bytes, &f, err);
 	return r < 0 ? r : session_pack_copy(c->session, &f, place, err);
 }

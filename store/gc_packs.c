@@ -319,7 +319,7 @@ static int empty_pack(struct plan *p, struct pack_use *use, struct err *err)
 		r = session_begin(p->mark->store, &options, &e.session, err);
 	if (r < 0)
 		return r;
-	gc_copy_init(&e.copy, p->mark, e.session, use->number);
+	gc_copy_init(&e.copy, p->mark, p->options, e.session, use->number);
 	r = gc_copy_run(&e.copy, use->length, err);
 	if (r == 0)
 		r = session_pack_settle_on(e.session, err);

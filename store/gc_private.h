@@ -156,6 +156,7 @@ void gc_mark_weigh(struct gc_mark *m);
 /* One pack being emptied. */
 struct gc_copy {
 	struct gc_mark *mark;
+	const struct gc_options *options;
 	struct session *session;
 	uint32_t pack;
 	/* Objects out of frames of which little is needed, until they fill one. */
@@ -179,7 +180,8 @@ struct gc_moved {
 	struct pack_place recipe, tree, new_recipe, new_tree;
 };
 
-void gc_copy_init(struct gc_copy *c, struct gc_mark *m, struct session *s, uint32_t pack);
+void gc_copy_init(struct gc_copy *c, struct gc_mark *m, const struct gc_options *o,
+		  struct session *s, uint32_t pack);
 void gc_copy_release(struct gc_copy *c);
 /* All that is live of the pack up to LENGTH. */
 int gc_copy_run(struct gc_copy *c, uint64_t length, struct err *err) MUST_CHECK;

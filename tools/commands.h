@@ -39,6 +39,7 @@ extern const struct command cmd_publish;
 extern const struct command cmd_pull;
 extern const struct command cmd_push;
 extern const struct command cmd_remove;
+extern const struct command cmd_repack;
 extern const struct command cmd_repair;
 extern const struct command cmd_serve;
 extern const struct command cmd_show;

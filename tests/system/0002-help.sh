@@ -6,7 +6,7 @@
 
 man=$here/tools/man/layercache.1.scd
 mapfile -t verbs < <(lc --complete -- '')
-is 'completion knows the commands' "$(printf '%s\n' "${verbs[@]}" | grep -cxE 'init|import|export|snapshot|list|show|path|diff|tag|remove|mount|unmount|overlay|verify|repair|stats|serve|help|version|pull|push|login|logout|key|lookup|run|cache|gc|publish|checkout')" 30
+is 'completion knows the commands' "$(printf '%s\n' "${verbs[@]}" | grep -cxE 'init|import|export|snapshot|list|show|path|diff|tag|remove|mount|unmount|overlay|verify|repair|stats|serve|help|version|pull|push|login|logout|key|lookup|run|cache|gc|publish|checkout|repack')" 31
 
 # To stdout only, starting with the usage, at most 100 columns wide.
 is_help() { # first words, command...
