@@ -34,7 +34,7 @@ serve_ask() {
     local line
     : >"$T/out"
     : >"$T/err"
-    T=$T python3 "$lib/distribution.py" "$address" "$@" >"$T/asked" 2>&1 ||
+    T=$T python3 "$lib/${serve_asks:-distribution}.py" "$address" "$@" >"$T/asked" 2>&1 ||
         { cp "$T/asked" "$T/err"; tap_report 1 "distribution.py $1 came to its end"; }
     while read -r line; do
         case $line in

@@ -5,6 +5,7 @@
 serve_alone "$0"
 . "$(dirname "$0")/../lib/tap.sh"
 need python3 jq skopeo pigz gzip
+serve_asks=distribution_made # which of the askers of serve_ask
 
 mkdir "$T/tree"
 cp -r "$here/store" "$T/tree/"
