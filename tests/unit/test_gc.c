@@ -1,95 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * store/gc: what nothing needs goes, all that is needed stays byte for byte, whatever runs at
  * the same time. */
-#include "tests/unit/check_fixture.h"
+#include "tests/unit/gc_fixture.h"
 
 #include "store/artifact.h"
-#include "store/gc.h"
-#include "store/key_use.h"
 #include "store/pins.h"
-#include "store/store_private.h"
-
-#include <time.h>
-
-static struct gc_result collect_with(struct gc_options o)
-{
-	struct gc_result result;
-
-	assert_ok(gc_run(scratch_store, &o, &result, err));
-	return result;
-}
-
-static struct gc_result collect(void)
-{
-	return collect_with((struct gc_options){0});
-}
-
-/* The fixture gives each image a key as well: the SHA-256 of its name. */
-static int fill_unref(struct commit *c, void *arg, struct err *err)
-{
-	const struct record_item item = {.type = RECORD_UNREF, .unref.name = arg};
-
-	return store_commit_add(c, &item, err);
-}
-
-static int fill_unkey(struct commit *c, void *arg, struct err *err)
-{
-	struct record_item item = {.type = RECORD_UNKEY};
-
-	digest_of(arg, strlen(arg), &item.unkey.key);
-	return store_commit_add(c, &item, err);
-}
-
-static void unname_only(const char *name)
-{
-	char copy[64];
-
-	snprintf(copy, sizeof(copy), "%s", name);
-	assert_ok(store_commit(scratch_store, fill_unref, copy, NULL, 0, err));
-}
-
-static void unkey(const char *name)
-{
-	char copy[64];
-
-	snprintf(copy, sizeof(copy), "%s", name);
-	assert_ok(store_commit(scratch_store, fill_unkey, copy, NULL, 0, err));
-}
-
-static void unname(const char *name)
-{
-	unname_only(name);
-	unkey(name);
-}
-
-/* The layer's tar has its DiffID. */
-static void expect_layer(const struct digest *diffid)
-{
-	auto_hasher struct hasher *h = NULL;
-	struct stream *in = NULL;
-	static uint8_t block[65536];
-	struct digest d;
-	size_t n;
-
-	assert_ok(hasher_new(&h, err));
-	assert_ok(layer_open(scratch_store, scratch_objects, diffid, &in, NULL, err));
-	do {
-		assert_ok(in->read(in, block, sizeof(block), &n, err));
-		hasher_update(h, block, n);
-	} while (n);
-	stream_close(in);
-	hasher_final(h, &d);
-	assert_true(digest_equal(&d, diffid));
-}
-
-static bool has_layer(const struct digest *diffid)
-{
-	auto_catalog_txn struct catalog_txn *t = NULL;
-	struct record_layer layer;
-
-	assert_ok(catalog_begin(store_catalog(scratch_store), false, &t, err));
-	return catalog_layer_get(t, diffid, &layer, NULL) == 0;
-}
 
 static uint32_t next_number(void)
 {
@@ -211,78 +126,6 @@ static void grace_and_roots_keep(void **state)
 	assert_int_equal(collect_with(o).layers, 2);
 	assert_true(has_layer(&a.layers[0]));
 	assert_false(has_layer(&b.layers[0]));
-	expect_clean();
-}
-
-static void a_key_keeps(void **state)
-{
-	struct image a;
-
-	(void)state;
-	import_image("a", 1, &a);
-	unname_only("a");
-	assert_int_equal(collect().layers, 0);
-	expect_layer(&a.layers[0]);
-	expect_clean();
-	unkey("a");
-	assert_int_equal(collect().layers, 2);
-	expect_clean();
-}
-
-/* As if KEY had been asked for in an hour. */
-static void use_key(const char *name)
-{
-	const struct timespec times[2] = {{0, UTIME_OMIT}, {time(NULL) + 3600, 0}};
-	char path[16 + DIGEST_HEX_SIZE], hex[DIGEST_HEX_SIZE];
-	struct digest key;
-
-	digest_of(name, strlen(name), &key);
-	key_use_note(scratch_store, &key);
-	snprintf(path, sizeof(path), "used/%s", digest_hex(&key, hex));
-	assert_int_equal(utimensat(scratch_store->dirfd, path, times, 0), 0);
-}
-
-static void keys_that_nobody_used_go(void **state)
-{
-	/* Whatever was used until in ten seconds. */
-	struct gc_options o = {.keep_keys = -10};
-	struct image a, b, c;
-	struct gc_result r;
-
-	(void)state;
-	import_image("a", 1, &a);
-	import_image("b", 50, &b);
-	import_image("c", 100, &c);
-	unname_only("a");
-	unname_only("b");
-	use_key("b");
-	use_key("gone");
-	o.dry_run = true;
-	assert_int_equal(collect_with(o).keys, 1);
-	assert_true(has_layer(&a.layers[0]));
-	o.dry_run = false;
-	r = collect_with(o);
-	assert_int_equal(r.keys, 1); /* c's image has a name */
-	assert_int_equal(r.layers, 2);
-	assert_false(has_layer(&a.layers[0]));
-	expect_layer(&b.layers[0]);
-	expect_layer(&c.layers[0]);
-	assert_int_equal(collect_with(o).keys, 0);
-	expect_clean();
-}
-
-static void a_bound_on_the_size_takes_keys_too(void **state)
-{
-	struct gc_options o = {.max_size = 1};
-	struct image a, b;
-
-	(void)state;
-	import_image("a", 1, &a);
-	import_image("b", 50, &b);
-	unname_only("a");
-	assert_int_equal(collect_with(o).keys, 1);
-	assert_false(has_layer(&a.layers[0]));
-	expect_layer(&b.layers[0]);
 	expect_clean();
 }
 
@@ -634,9 +477,6 @@ int main(void)
 		TEST(a_pack_that_is_mostly_dead_is_rewritten),
 		TEST(a_gone_pack_that_is_still_a_file_does_not_count),
 		TEST(grace_and_roots_keep),
-		TEST(a_key_keeps),
-		TEST(keys_that_nobody_used_go),
-		TEST(a_bound_on_the_size_takes_keys_too),
 		TEST(a_bound_on_the_size_overrules_grace),
 		TEST(dry_run_changes_nothing),
 		TEST(what_a_running_session_found_stays),
