@@ -71,7 +71,7 @@ echo start
 ${run[*]} -- sleep $n 2>/dev/null
 echo not reached
 EOF
-(trap - INT && exec setsid bash "$T/script" >"$T/said" 2>&1) &
+(exec env --default-signal=INT setsid bash "$T/script" >"$T/said" 2>&1) &
 pid=$!
 wait_for starts "$n"
 kill -INT -"$pid"

@@ -41,7 +41,7 @@ cp "$T/out" "$T/said"
 [ "$(figure objects)" -gt 100 ] && [ "$(figure left) $(figure damaged)" = '0 0' ] &&
     [ "$(figure bytes-after)" -lt "$(figure bytes-before)" ]
 tap_report $? 'says what it did'
-[ "$(packs)" -lt $((full * 95 / 100)) ]
+[ "$(packs)" -lt $((full * 97 / 100)) ]
 tap_report $? "the packs shrink ($full KiB before, $(packs) after)"
 is 'the old pack is gone' "$(ls "$T/store/packs")" 00000002.pack
 ok 'verify' lc verify
@@ -60,7 +60,7 @@ garbage' >"$T/store/repacked"
 ok 'without knowing what is done it does it again' lc repack --level 3
 is 'to the same bytes' "$(tar_sum b1)" "$b1"
 ok 'gc finds nothing to give back' lc gc --keep-days 0
-grep -q 'layers 0 packs-dropped 0 packs-rewritten 0' "$T/out"
+grep -q 'layers 0 keys 0 packs-dropped 0 packs-rewritten 0' "$T/out"
 tap_report $? 'neither layers nor packs'
 
 # ---- damage does not get a fresh checksum ----
@@ -164,8 +164,8 @@ ok 'verify' lc verify
 rm -f "$T/store/repacked"
 ok 'with a second of time' lc repack --level 15 --max-time 1
 cp "$T/out" "$T/said"
-[ "$(figure left)" -gt 0 ] && [ "$(figure bytes-after)" -le $(($(figure bytes-before) * 105 / 100)) ]
-tap_report $? 'it stops early, and the store is no larger'
+[ "$(figure left)" -gt 0 ] && [ "$(figure bytes-after)" -le $(($(figure bytes-before) * 112 / 100)) ]
+tap_report $? 'it stops early, and the store is hardly larger: a tenth of a pack may be dead'
 ok 'verify' lc verify
 
 # ---- what an alternate has is left alone ----
