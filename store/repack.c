@@ -6,8 +6,8 @@
 
 #include "store/repack_private.h"
 
-/* After a round a pack with less than this part of its bytes needed is rewritten, in percent:
- * otherwise a round that ended early would leave more than there was before. */
+/* After a round a pack with less than this part of its bytes needed is rewritten, in percent. So
+ * what a round that ended early leaves is at most that much larger than before. */
 #define LIVE_PERCENT 90
 /* Those who wait for the lock get it between two rounds. */
 #define PAUSE_NS 20000000

@@ -1,56 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `layercache cache import SOURCE [NAME]`: build caches into the store.
  */
-#include "tools/commands.h"
-#include "tools/image_import.h"
+#include "tools/import_options.h"
 #include "tools/imports_print.h"
 #include "tools/registry/remote_source.h"
-#include "tools/registry_options.h"
-
-struct values {
-	const char *platform;
-	bool all_platforms;
-	bool keep_blobs;
-	bool match_blobs;
-	struct registry_options registry;
-};
-
-static const struct option_spec options[] = {
-	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct values, platform,
-		    "of an index of images, take this platform's"),
-	OPTION_FLAG(0, "all-platforms", struct values, all_platforms,
-		    "of an index of images, take all"),
-	OPTION_FLAG(0, "keep-blobs", struct values, keep_blobs,
-		    "keep layers as they were compressed, too"),
-	OPTION_FLAG(0, "match-blobs", struct values, match_blobs,
-		    "keep them so only if they cannot be made again"),
-	REGISTRY_OPTIONS(struct values, registry),
-	OPTION_END,
-};
 
 static int import(const struct command_call *call, struct imports *ret, struct err *err)
 {
-	const struct values *v = call->values;
-	struct image_import_options o = {
-		.name = call->count > 1 ? call->args[1] : NULL,
-		.all_platforms = v->all_platforms,
-		.keep_blobs = v->keep_blobs,
-		.match_blobs = v->match_blobs,
-		.caches = true,
-		.quiet = call->quiet,
-	};
+	const struct import_options *v = call->values;
+	struct image_import_options o;
 	auto_source struct source *source = NULL;
 	auto_store struct store *store = NULL;
 	struct remote_options remote;
 	struct platform platform;
-	int rc = 0;
+	int rc = import_options_take(call, &platform, &o, err);
 
-	if (v->platform)
-		rc = platform_parse(v->platform, &platform, err);
-	if (v->platform)
-		o.platform = &platform;
-	if (!rc)
-		rc = command_open_store(call, STORE_CREATE, &store, err);
+	if (rc)
+		return rc;
+	o.caches = true;
+	rc = command_open_store(call, STORE_CREATE, &store, err);
 	registry_options_take(&v->registry, &remote);
 	if (!rc)
 		rc = remote_source_name(call->args[0])
@@ -86,8 +54,8 @@ const struct command cmd_cache_import = {
 		"its tree is under chains/ and cache/. The documents are kept as they are.\n"
 		"Prints 'NAME IMAGE-ID CHAIN-ID'; a cache has the digest of its document for\n"
 		"the first and no chain.",
-	.options = options,
-	.values_size = sizeof(struct values),
+	.options = import_options,
+	.values_size = sizeof(struct import_options),
 	.min_args = 1,
 	.max_args = 2,
 	.flags = COMMAND_JSON | COMMAND_PROGRESS,

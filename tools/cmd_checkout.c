@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "tools/checkout.h"
+#include "tools/checkout/checkout.h"
 #include "tools/commands.h"
 #include "tools/interrupt.h"
 #include "tools/output.h"

@@ -5,35 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "tools/commands.h"
-#include "tools/image_import.h"
+#include "tools/import_options.h"
 #include "tools/imports_print.h"
 #include "tools/oci/reference.h"
-#include "tools/registry/remote_source.h"
-#include "tools/registry_options.h"
 #include "tools/output.h"
+#include "tools/registry/remote_source.h"
 #include "tools/share_source.h"
-
-struct import_options {
-	const char *platform;
-	bool all_platforms;
-	bool keep_blobs;
-	bool match_blobs;
-	struct registry_options registry;
-};
-
-static const struct option_spec options[] = {
-	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct import_options, platform,
-		    "of an index, take the image for this platform"),
-	OPTION_FLAG(0, "all-platforms", struct import_options, all_platforms,
-		    "of an index, take all images"),
-	OPTION_FLAG(0, "keep-blobs", struct import_options, keep_blobs,
-		    "keep layers as they were compressed, too"),
-	OPTION_FLAG(0, "match-blobs", struct import_options, match_blobs,
-		    "keep them so only if they cannot be made again"),
-	REGISTRY_OPTIONS(struct import_options, registry),
-	OPTION_END,
-};
 
 /* ---- tar: ---- */
 
@@ -107,9 +84,6 @@ static int check(const char *source, const struct image_import_options *o,
 	const char *path;
 
 	buf_init(&name, RECORD_REF_NAME_MAX + 1);
-	if (o->platform && o->all_platforms)
-		return err_set(err, ERR_USAGE,
-			       "--platform and --all-platforms exclude each other");
 	if (!source_is_known(source) && !source_transport(source, "tar", &path) &&
 	    !source_transport(source, "share", &path))
 		return err_set(err, ERR_USAGE,
@@ -126,23 +100,13 @@ static int check(const char *source, const struct image_import_options *o,
 static int run(struct command_call *call, struct err *err)
 {
 	const struct import_options *v = call->values;
-	struct image_import_options o = {
-		.name = call->count > 1 ? call->args[1] : NULL,
-		.all_platforms = v->all_platforms,
-		.keep_blobs = v->keep_blobs,
-		.match_blobs = v->match_blobs,
-		.quiet = call->quiet,
-	};
+	struct image_import_options o;
 	auto_imports struct imports done = {0};
 	auto_store struct store *store = NULL;
 	const char *source = call->args[0], *path;
 	struct platform platform;
-	int rc = 0;
+	int rc = import_options_take(call, &platform, &o, err);
 
-	if (v->platform) {
-		rc = platform_parse(v->platform, &platform, err);
-		o.platform = &platform;
-	}
 	if (!rc)
 		rc = check(source, &o, err);
 	if (!rc)
@@ -181,7 +145,7 @@ const struct command cmd_import = {
 		"--keep-blobs export gives every blob and manifest as it came; with\n"
 		"--match-blobs too, but how layers were compressed is found out and tried\n"
 		"first, and only those that come out different are kept.",
-	.options = options,
+	.options = import_options,
 	.values_size = sizeof(struct import_options),
 	.min_args = 1,
 	.max_args = 2,

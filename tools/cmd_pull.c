@@ -1,33 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `layercache pull REF [NAME]`: images from a registry.
  */
-#include "tools/commands.h"
-#include "tools/image_import.h"
+#include "tools/import_options.h"
 #include "tools/imports_print.h"
 #include "tools/oci/reference.h"
 #include "tools/registry/remote_source.h"
-#include "tools/registry_options.h"
-
-struct pull_options {
-	const char *platform;
-	bool all_platforms;
-	bool keep_blobs;
-	bool match_blobs;
-	struct registry_options registry;
-};
-
-static const struct option_spec options[] = {
-	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct pull_options, platform,
-		    "of an index, take the image for this platform"),
-	OPTION_FLAG(0, "all-platforms", struct pull_options, all_platforms,
-		    "of an index, take all images"),
-	OPTION_FLAG(0, "keep-blobs", struct pull_options, keep_blobs,
-		    "keep layers as they were compressed, too"),
-	OPTION_FLAG(0, "match-blobs", struct pull_options, match_blobs,
-		    "keep them so only if they cannot be made again"),
-	REGISTRY_OPTIONS(struct pull_options, registry),
-	OPTION_END,
-};
 
 static int check(const struct image_import_options *o, const char *ref, struct err *err)
 {
@@ -35,9 +12,6 @@ static int check(const struct image_import_options *o, const char *ref, struct e
 	int rc;
 
 	buf_init(&name, RECORD_REF_NAME_MAX + 1);
-	if (o->platform && o->all_platforms)
-		return err_set(err, ERR_USAGE,
-			       "--platform and --all-platforms exclude each other");
 	rc = reference_normalize(ref, &name, err);
 	buf_clear(&name);
 	return rc || !o->name ? rc : reference_normalize(o->name, &name, err);
@@ -64,24 +38,14 @@ static int pull(struct store *store, const char *ref,
 
 static int run(struct command_call *call, struct err *err)
 {
-	const struct pull_options *v = call->values;
-	struct image_import_options o = {
-		.name = call->count > 1 ? call->args[1] : NULL,
-		.all_platforms = v->all_platforms,
-		.keep_blobs = v->keep_blobs,
-		.match_blobs = v->match_blobs,
-		.quiet = call->quiet,
-	};
+	const struct import_options *v = call->values;
+	struct image_import_options o;
 	auto_imports struct imports done = {0};
 	auto_store struct store *store = NULL;
 	const char *ref = call->args[0];
 	struct platform platform;
-	int rc = 0;
+	int rc = import_options_take(call, &platform, &o, err);
 
-	if (v->platform) {
-		rc = platform_parse(v->platform, &platform, err);
-		o.platform = &platform;
-	}
 	if (!rc)
 		rc = check(&o, ref, err);
 	if (!rc)
@@ -115,8 +79,8 @@ const struct command cmd_pull = {
 		"\n"
 		"Prints 'NAME IMAGE-ID CHAIN-ID' for every image. A REF that is not there is\n"
 		"exit status 3.",
-	.options = options,
-	.values_size = sizeof(struct pull_options),
+	.options = import_options,
+	.values_size = sizeof(struct import_options),
 	.min_args = 1,
 	.max_args = 2,
 	.flags = COMMAND_JSON | COMMAND_PROGRESS,

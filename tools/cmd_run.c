@@ -12,9 +12,9 @@
 #include "tools/key_remote.h"
 #include "tools/oci/reference.h"
 #include "tools/output.h"
-#include "tools/run_guard.h"
-#include "tools/run_lock.h"
-#include "tools/run_step.h"
+#include "tools/run/run_guard.h"
+#include "tools/run/run_lock.h"
+#include "tools/run/run_step.h"
 
 #define FAILED 125
 

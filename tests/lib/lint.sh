@@ -126,6 +126,11 @@ for f in "${store[@]}"; do
     stem=$(basename "$f" .c)
     [[ $f == *.h ]] || grep -q "\`$stem\`" store/README.md || echo "$f"
 done | report 'store/README.md names every file of store/'
+for f in tools/*.c; do
+    stem=$(basename "$f" .c)
+    case $stem in cmd_* | show_*) continue ;; esac
+    grep -q "\`$stem\`" tools/README.md || echo "$f"
+done | report 'tools/README.md names every module of tools/'
 for f in "${scripts[@]}" "${python[@]}"; do
     head -1 "$f" | grep -q '^#!' && [ ! -x "$f" ] && echo "$f"
 done | report 'scripts are executable'

@@ -2,7 +2,7 @@
  * Unit tests of a checkout: trees and contents that an import would never have let in. */
 #include "tests/unit/forest_store.h"
 
-#include "tools/checkout.h"
+#include "tools/checkout/checkout.h"
 
 static void put(const char *content, const char *bytes)
 {

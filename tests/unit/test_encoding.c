@@ -225,8 +225,7 @@ static void a_header_comes_back_with_all_its_parts(void **state)
 	assert_memory_equal(packed.data, header, sizeof(header));
 	expect_back(&packed, &content);
 	assert_int_equal(
-		encoding_guess(packed.data, ENCODING_SAMPLE, false, &found, &sure, NULL),
-		0);
+		encoding_guess(packed.data, packed.len, false, &found, &sure, NULL), 0);
 	assert_memory_equal(&found, &e, sizeof(e));
 }
 

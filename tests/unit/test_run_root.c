@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "tests/unit/scratch.h"
-#include "tools/run_root.h"
+#include "tools/run/run_root.h"
 
 static void links_stay_in_the_root(void **state)
 {

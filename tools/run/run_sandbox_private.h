@@ -2,12 +2,12 @@
  * What the parts of the sandbox share: run_sandbox.c (processes), run_mounts.c (what is
  * mounted in the root). Included by these only.
  */
-#ifndef TOOLS_RUN_SANDBOX_PRIVATE_H
-#define TOOLS_RUN_SANDBOX_PRIVATE_H
+#ifndef TOOLS_RUN_RUN_SANDBOX_PRIVATE_H
+#define TOOLS_RUN_RUN_SANDBOX_PRIVATE_H
 
 #include <sys/stat.h>
 
-#include "tools/run_sandbox.h"
+#include "tools/run/run_sandbox.h"
 
 /* A file or directory that was made to mount on. */
 struct run_stub {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The files of a checkout, in the order in which their contents lie in the packs: every frame
  * is decoded once. */
-#include "tools/checkout_private.h"
+#include "tools/checkout/checkout_private.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -9,10 +9,10 @@
  *
  * What had to be made in the root to mount these on is gone afterwards.
  */
-#ifndef TOOLS_RUN_SANDBOX_H
-#define TOOLS_RUN_SANDBOX_H
+#ifndef TOOLS_RUN_RUN_SANDBOX_H
+#define TOOLS_RUN_RUN_SANDBOX_H
 
-#include "tools/run_root.h"
+#include "tools/run/run_root.h"
 
 struct run_secret {
 	const char *id;   /* a file name */

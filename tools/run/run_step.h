@@ -2,10 +2,10 @@
  * A build step executed: its root made, its inputs copied in, its command run, and what
  * changed recorded as a layer, an image and the result of the step's keys.
  */
-#ifndef TOOLS_RUN_STEP_H
-#define TOOLS_RUN_STEP_H
+#ifndef TOOLS_RUN_RUN_STEP_H
+#define TOOLS_RUN_RUN_STEP_H
 
-#include "tools/run_sandbox.h"
+#include "tools/run/run_sandbox.h"
 #include "tools/step.h"
 
 struct run_step {

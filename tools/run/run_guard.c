@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * This program, started again from a read-only mount of itself. */
-#include "tools/run_guard.h"
+#include "tools/run/run_guard.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -10,8 +10,8 @@
  * counted; whatever else fails ends it, and nothing is left of the tree. Runs of zeros are
  * holes. Nothing is synced.
  */
-#ifndef TOOLS_CHECKOUT_H
-#define TOOLS_CHECKOUT_H
+#ifndef TOOLS_CHECKOUT_CHECKOUT_H
+#define TOOLS_CHECKOUT_CHECKOUT_H
 
 #include <stdbool.h>
 #include <stdint.h>

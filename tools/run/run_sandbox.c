@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The processes of a build step: a first one that has the namespaces, mounts and reaps, and
  * the command. */
-#include "tools/run_sandbox.h"
+#include "tools/run/run_sandbox.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 
 #include "store/base/io.h"
-#include "tools/run_sandbox_private.h"
+#include "tools/run/run_sandbox_private.h"
 
 #define HOSTNAME    "layercache"
 #define DEFAULT_BIN "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The directory that a checkout is written to. */
-#include "tools/checkout_private.h"
+#include "tools/checkout/checkout_private.h"
 
 #include <fcntl.h>
 #include <string.h>

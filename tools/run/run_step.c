@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From a step to its result. */
-#include "tools/run_step.h"
+#include "tools/run/run_step.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
 #include "store/snapshot.h"
 #include "tools/image_record.h"
-#include "tools/run_copy.h"
-#include "tools/run_space.h"
+#include "tools/run/run_copy.h"
+#include "tools/run/run_space.h"
 #include "tools/snapshot_parent.h"
 
 #define HISTORY_MAX  (256u << 10)

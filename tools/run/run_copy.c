@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copies the inputs of a build step into its root. */
-#include "tools/run_copy.h"
+#include "tools/run/run_copy.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -12,7 +12,7 @@
 #include "store/base/io.h"
 #include "store/walk.h"
 #include "store/xattr_list.h"
-#include "tools/run_root.h"
+#include "tools/run/run_root.h"
 
 #define PIECE       (1u << 20)
 #define WAITING_MAX (WALK_PATH_MAX * 64)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Directories of a checkout by index, opened one in the other. */
-#include "tools/checkout_private.h"
+#include "tools/checkout/checkout_private.h"
 
 #include <fcntl.h>
 

@@ -3,8 +3,8 @@
  * make itself this program (by /proc/self/exe, as the interpreter of a script) and then open
  * the file it is for writing.
  */
-#ifndef TOOLS_RUN_GUARD_H
-#define TOOLS_RUN_GUARD_H
+#ifndef TOOLS_RUN_RUN_GUARD_H
+#define TOOLS_RUN_RUN_GUARD_H
 
 #include "store/base/err.h"
 

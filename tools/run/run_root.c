@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Paths and users inside the root of a build step. */
-#include "tools/run_root.h"
+#include "tools/run/run_root.h"
 
 #include <fcntl.h>
 #include <grp.h>

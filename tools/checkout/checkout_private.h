@@ -5,15 +5,15 @@
  * of things. checkout_attrs.c gives all of these their attributes, and checkout_dirs.c keeps
  * directories open.
  */
-#ifndef TOOLS_CHECKOUT_PRIVATE_H
-#define TOOLS_CHECKOUT_PRIVATE_H
+#ifndef TOOLS_CHECKOUT_CHECKOUT_PRIVATE_H
+#define TOOLS_CHECKOUT_CHECKOUT_PRIVATE_H
 
 #include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "store/base/buf.h"
 #include "store/nid_map.h"
-#include "tools/checkout.h"
+#include "tools/checkout/checkout.h"
 
 /* A name of the tree; NAME points into the image and is not terminated. */
 struct checkout_name {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A tree as plain files: the order of things, and the way back when something fails. */
-#include "tools/checkout_private.h"
+#include "tools/checkout/checkout_private.h"
 
 #include <fcntl.h>
 #include <string.h>

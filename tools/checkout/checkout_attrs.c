@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Attributes of what a checkout writes. */
-#include "tools/checkout_private.h"
+#include "tools/checkout/checkout_private.h"
 
 #include <fcntl.h>
 #include <linux/limits.h>

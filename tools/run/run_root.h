@@ -2,8 +2,8 @@
  * Paths inside the root of a build step: resolved as the step would, so that no symlink of an
  * image leads out of it.
  */
-#ifndef TOOLS_RUN_ROOT_H
-#define TOOLS_RUN_ROOT_H
+#ifndef TOOLS_RUN_RUN_ROOT_H
+#define TOOLS_RUN_RUN_ROOT_H
 
 #include <stdbool.h>
 #include <sys/types.h>

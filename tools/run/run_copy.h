@@ -3,8 +3,8 @@
  * copied (names, types, modes, xattrs, link targets, bytes; not ACLs), and the time of change.
  * Directories are merged, files replaced.
  */
-#ifndef TOOLS_RUN_COPY_H
-#define TOOLS_RUN_COPY_H
+#ifndef TOOLS_RUN_RUN_COPY_H
+#define TOOLS_RUN_RUN_COPY_H
 
 #include "tools/step.h"
 

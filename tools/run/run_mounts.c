@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 
 #include "store/base/io.h"
-#include "tools/run_sandbox_private.h"
+#include "tools/run/run_sandbox_private.h"
 
 #define SECRETS    "/run/secrets"
 #define SECRET_MAX (1u << 20)

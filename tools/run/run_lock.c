@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The lock of a step being executed. */
-#include "tools/run_lock.h"
+#include "tools/run/run_lock.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
  * One at a time per cache key: <store>/runs/<64 hex>, a file that is locked while its step is
  * executed. Who waits for it looks for the result again when he has it.
  */
-#ifndef TOOLS_RUN_LOCK_H
-#define TOOLS_RUN_LOCK_H
+#ifndef TOOLS_RUN_RUN_LOCK_H
+#define TOOLS_RUN_RUN_LOCK_H
 
 #include "store/store.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The overlay of a build step and the namespace it is mounted in. */
-#include "tools/run_space.h"
+#include "tools/run/run_space.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -4,8 +4,8 @@
  * the changes is swept by the next run (overlay_lease.h). The store need not be mounted: then
  * a daemon of the run's own serves it, in the same namespace.
  */
-#ifndef TOOLS_RUN_SPACE_H
-#define TOOLS_RUN_SPACE_H
+#ifndef TOOLS_RUN_RUN_SPACE_H
+#define TOOLS_RUN_RUN_SPACE_H
 
 #include <sys/types.h>
 
