@@ -134,11 +134,14 @@ ok 'all of it' [ "$(sent)" -ge "$size" ]
 rm -rf "$T/s"
 cp -a "$T/base" "$T/s"
 lc --store "$T/s" pull -q $R/x:v2 parts:v2 >/dev/null
-lc --store "$T/s" serve -q 127.0.0.1:5009 >/dev/null 2>&1 &
+"$BIN/layercache" --store "$T/s" serve -q 127.0.0.1:5009 >/dev/null 2>&1 &
+served=$!
 for _ in $(seq 100); do (: <"/dev/tcp/127.0.0.1/5009") 2>/dev/null && break; sleep 0.05; done
 ok 'serve gives out what was pulled in parts' skopeo copy -q --src-tls-verify=false docker://127.0.0.1:5009/parts:v2 "dir:$T/served"
 is 'as a plain tar, without the annotations' "$(jq -c '.layers[0] | [.digest, .annotations]' "$T/served/manifest.json")" \
     "[\"sha256:$(sha256sum <"$T/v2.tar" | cut -d' ' -f1)\",null]"
+kill "$served"
+wait "$served" 2>/dev/null
 lc publish -q "$T/share" >/dev/null
 truncate -s 0 "$T/reg.log"
 lc remove -q x:v2 >/dev/null
