@@ -60,16 +60,6 @@ static int name_of(const struct command_call *call, const struct cache_found *fo
 	return rc;
 }
 
-static uint32_t count_results(const struct cache *c)
-{
-	struct digest chain;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < c->doc.record_count; i++)
-		n += cache_result(c, i, &chain) != NULL;
-	return n;
-}
-
 static int prune(const struct command_call *call, struct store *store,
 		 struct outcome *out, struct err *err)
 {
@@ -92,7 +82,7 @@ static int prune(const struct command_call *call, struct store *store,
 	if (rc)
 		return rc;
 	out->records_before = found.cache.doc.record_count;
-	out->results_before = count_results(&found.cache);
+	out->results_before = cache_count_results(&found.cache);
 	return cache_prune(&found.cache, max, oldest, &out->pruned, err);
 }
 
@@ -100,7 +90,7 @@ static int print(const struct command_call *call, const struct outcome *out,
 		 struct err *err)
 {
 	const struct cache *c = &out->pruned;
-	uint32_t results = count_results(c);
+	uint32_t results = cache_count_results(c);
 	char config[DIGEST_TEXT_SIZE];
 
 	output_notice(call->quiet,

@@ -297,4 +297,24 @@ static inline void damage_frame(enum pack_frame_type type, unsigned skip)
 #define TEST(f) \
 	cmocka_unit_test_setup_teardown(f, scratch_store_setup, scratch_store_teardown)
 
+/* The layer's tar has its DiffID. */
+static inline void expect_layer(const struct digest *diffid)
+{
+	auto_hasher struct hasher *h = NULL;
+	struct stream *in = NULL;
+	static uint8_t block[65536];
+	struct digest d;
+	size_t n;
+
+	assert_ok(hasher_new(&h, err));
+	assert_ok(layer_open(scratch_store, scratch_objects, diffid, &in, NULL, err));
+	do {
+		assert_ok(in->read(in, block, sizeof(block), &n, err));
+		hasher_update(h, block, n);
+	} while (n);
+	stream_close(in);
+	hasher_final(h, &d);
+	assert_true(digest_equal(&d, diffid));
+}
+
 #endif

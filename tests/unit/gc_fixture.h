@@ -58,26 +58,6 @@ static inline void unname(const char *name)
 	unkey(name);
 }
 
-/* The layer's tar has its DiffID. */
-static inline void expect_layer(const struct digest *diffid)
-{
-	auto_hasher struct hasher *h = NULL;
-	struct stream *in = NULL;
-	static uint8_t block[65536];
-	struct digest d;
-	size_t n;
-
-	assert_ok(hasher_new(&h, err));
-	assert_ok(layer_open(scratch_store, scratch_objects, diffid, &in, NULL, err));
-	do {
-		assert_ok(in->read(in, block, sizeof(block), &n, err));
-		hasher_update(h, block, n);
-	} while (n);
-	stream_close(in);
-	hasher_final(h, &d);
-	assert_true(digest_equal(&d, diffid));
-}
-
 static inline bool has_layer(const struct digest *diffid)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;

@@ -21,26 +21,6 @@ static struct repack_result repack(void)
 	return repack_with((struct repack_options){0});
 }
 
-/* The layer's tar has its DiffID. */
-static void expect_layer(const struct digest *diffid)
-{
-	auto_hasher struct hasher *h = NULL;
-	struct stream *in = NULL;
-	static uint8_t block[65536];
-	struct digest d;
-	size_t n;
-
-	assert_ok(hasher_new(&h, err));
-	assert_ok(layer_open(scratch_store, scratch_objects, diffid, &in, NULL, err));
-	do {
-		assert_ok(in->read(in, block, sizeof(block), &n, err));
-		hasher_update(h, block, n);
-	} while (n);
-	stream_close(in);
-	hasher_final(h, &d);
-	assert_true(digest_equal(&d, diffid));
-}
-
 static void content_moves_and_the_old_pack_goes(void **state)
 {
 	struct repack_result r;

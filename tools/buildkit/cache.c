@@ -382,6 +382,16 @@ const struct cacheconfig_result *cache_result(const struct cache *c, uint32_t re
 	return best;
 }
 
+uint32_t cache_count_results(const struct cache *c)
+{
+	struct digest chain;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->doc.record_count; i++)
+		n += cache_result(c, i, &chain) != NULL;
+	return n;
+}
+
 uint32_t cache_diffids(const struct cache *c, const struct cacheconfig_result *r,
 		       struct digest ret[CACHECONFIG_CHAIN_MAX])
 {

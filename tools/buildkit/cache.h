@@ -62,6 +62,9 @@ int cache_resolve(struct cache *c, struct err *err) MUST_CHECK;
 const struct cacheconfig_result *cache_result(const struct cache *c, uint32_t record,
 					      struct digest *ret_chainid);
 
+/* How many records have such a result. */
+uint32_t cache_count_results(const struct cache *c);
+
 /* The DiffIDs of such a result, lowest first. Returns how many. */
 uint32_t cache_diffids(const struct cache *c, const struct cacheconfig_result *r,
 		       struct digest ret[CACHECONFIG_CHAIN_MAX]);

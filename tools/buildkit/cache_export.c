@@ -40,16 +40,6 @@ static void exporting_release(struct exporting *e)
 
 /* ---- what there is ---- */
 
-static uint32_t count_results(const struct cache *c)
-{
-	struct digest chain;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < c->doc.record_count; i++)
-		n += cache_result(c, i, &chain) != NULL;
-	return n;
-}
-
 /* Layers that are not in the store are forgotten, and with them what is on top. */
 static int forget_missing(struct exporting *e, uint64_t *ret_bytes, struct err *err)
 {
@@ -226,7 +216,7 @@ static void note(struct exporting *e)
 
 static int write_all(struct exporting *e, struct cache_exported *ret, struct err *err)
 {
-	uint32_t before = count_results(e->cache);
+	uint32_t before = cache_count_results(e->cache);
 	uint64_t bytes;
 	int rc = forget_missing(e, &bytes, err);
 
@@ -247,7 +237,7 @@ static int write_all(struct exporting *e, struct cache_exported *ret, struct err
 	ret->record = e->cache->record;
 	ret->records = e->cache->doc.record_count;
 	ret->layers = e->cache->doc.layer_count;
-	ret->results = count_results(e->cache);
+	ret->results = cache_count_results(e->cache);
 	ret->dropped = before - ret->results;
 	ret->same = e->same;
 	ret->notes = e->notes;

@@ -7,16 +7,6 @@
 #include "tools/buildkit/inline_image.h"
 #include "tools/subject.h"
 
-static uint32_t count_results(const struct cache *cache)
-{
-	struct digest chain;
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < cache->doc.record_count; i++)
-		n += cache_result(cache, i, &chain) != NULL;
-	return n;
-}
-
 static int unite(const struct cache *a, const struct cache *b, struct cache *ret,
 		 struct err *err)
 {
@@ -60,7 +50,7 @@ int cache_take(struct catalog_txn *t, struct objects *objects,
 	auto_cache_found struct cache_found found = {0};
 	auto_cache struct cache both = {0}, fitted = {0};
 	auto_free struct record_chain *links = NULL;
-	uint32_t before = count_results(cache), after;
+	uint32_t before = cache_count_results(cache), after;
 	struct cache swap;
 	size_t count;
 	int rc = cache_find(t, objects, from, exactly ? image->platform : NULL, &found,
@@ -79,7 +69,7 @@ int cache_take(struct catalog_txn *t, struct objects *objects,
 		rc = fit(&both, links, count, &fitted, err);
 	if (rc)
 		return rc;
-	after = count_results(&fitted);
+	after = cache_count_results(&fitted);
 	*ret = after > before ? after - before : 0;
 	if (after > before) {
 		swap = *cache;
