@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: partial.sh CORPORA - pull of python-app:v5 where v4 is there, as zstd:chunked: bytes that
+# usage: partial.sh [CORPORA] - pull of python-app:v5 where v4 is there, as zstd:chunked: bytes that
 # docker-registry sends, against the content that changed and against whole layers. As root.
 if [ "${LC_OWN_NET:-}" != 1 ]; then
     LC_OWN_NET=1 exec unshare -n "$0" "$@"
 fi
 set -eu
+corpora=${1:-${CORPORA:?where are the corpora?}}
 here=$(cd "$(dirname "$0")/../.." && pwd)
 lc() { "${BIN:-$here/build/release}/layercache" --store "$@"; }
 T=$(mktemp -d "${TMPDIR:-/var/tmp}/layercache-partial.XXXXXX")
@@ -22,7 +23,7 @@ docker-registry serve "$T/reg.yml" >>"$T/reg.log" 2>&1 &
 registry=$!
 app=127.0.0.1:5000/python-app
 for v in v4 v5; do
-    lc "$T/a" import -q "oci:$1/python-app:$v" app:$v >/dev/null
+    lc "$T/a" import -q "oci:$corpora/python-app:$v" app:$v >/dev/null
     lc "$T/a" push -q app:$v $app:$v --compression zstd:chunked >/dev/null
     lc "$T/a" export -q app:$v "oci:$T/l:$v" --compression zstd:chunked >/dev/null
 done
@@ -32,7 +33,7 @@ began=$(date +%s%N)
 lc "$T/b" pull $app:v5
 echo "time: $((($(date +%s%N) - began) / 1000000)) ms"
 echo "sent: $(grep -a '"GET /v2/' "$T/reg.log" | awk '{s += $10; n++} END {print s " bytes in " n " answers"}')"
-python3 - "$T/l" "$1/python-app" <<'P'
+python3 - "$T/l" "$corpora/python-app" <<'P'
 import json, subprocess, sys
 
 def manifests(layout):
