@@ -357,6 +357,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 ([doc["config"]] if "config" in doc else []):
             if item["digest"] not in own:
                 return self.error(400, "MANIFEST_BLOB_UNKNOWN", item["digest"])
+        if behaviour == "uprace" and self.first():
+            return self.error(400, "DIGEST_INVALID",
+                              "provided digest did not match uploaded content")
         own[reference] = own[digest_of(data)] = data
         types[(repo, reference)] = self.headers["Content-Type"]
         said = digest_of(data + b"x") if behaviour == "upother" else digest_of(data)

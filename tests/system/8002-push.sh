@@ -59,6 +59,8 @@ ok 'zstd' pushes upzstd --compression zstd
 ok 'zstd again' lc push -q --compression zstd local:v1 "$host/upzstd/app:v1"
 is 'sends nothing either' "$(sent)" 0
 ok 'plain tars' pushes upnone --compression none
+ok 'one that stumbles over the push of somebody else' pushes uprace
+is 'gets the manifest again' "$(grep -aoE 'PUT /v2/[^ ]* [0-9]+' "$T/pushed" | cut -d' ' -f3 | tr '\n' ' ')" '400 201 '
 ok 'Basic' lc push -q --creds ci:s3cret local:v1 "$host/basic/app:v1"
 lc import -q "oci:$T/layout:v1" "$host/plain/app:v1" >/dev/null
 : >"$T/log"

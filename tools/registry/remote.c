@@ -130,15 +130,19 @@ int remote_mount_from(struct remote *r, const char *name, struct err *err)
 
 /* ---- what answers mean ---- */
 
-/* The first error's message, or its code; else nothing. */
-static void error_text(struct transfer *t, char *out, size_t size)
+struct told {
+	char code[64];  /* of the first error, e.g. MANIFEST_UNKNOWN; may be empty */
+	char text[256]; /* ": " and its message, or its code; may be empty */
+};
+
+static void read_told(struct transfer *t, struct told *ret)
 {
 	const char *message = NULL, *code = NULL;
 	auto_document json_t *json = NULL;
 	json_t *errors = NULL, *first;
 	auto_buf struct buf body;
 
-	*out = '\0';
+	*ret = (struct told){0};
 	buf_init(&body, REMOTE_ERROR_MAX);
 	if (transfer_read_all(t, &body, NULL) ||
 	    document_parse(body.data, body.len, &json, NULL) || !json_is_object(json) ||
@@ -148,7 +152,18 @@ static void error_text(struct transfer *t, char *out, size_t size)
 	if (!json_is_object(first) || document_text(first, "message", &message, NULL) ||
 	    document_text(first, "code", &code, NULL))
 		return;
-	snprintf(out, size, ": %.200s", message && *message ? message : code ?: "?");
+	snprintf(ret->code, sizeof(ret->code), "%s", code ?: "");
+	snprintf(ret->text, sizeof(ret->text), ": %.200s",
+		 message && *message ? message : code ?: "?");
+}
+
+/* The registry of the distribution project, with files below it, writes its links in place:
+ * while somebody else pushes the same layers it may find one of them empty, and then says of
+ * a manifest that a digest were wrong. */
+static bool may_be_race(unsigned status, const char *url, const struct told *told)
+{
+	return status == 400 && strcmp(told->code, "DIGEST_INVALID") == 0 &&
+	       strstr(url, "/manifests/");
 }
 
 static bool may_pass(unsigned status)
@@ -162,15 +177,15 @@ int remote_failure(struct transfer *t, struct err *err)
 	unsigned status = transfer_status(t);
 	const char *url = transfer_url(t);
 	enum err_code code = ERR_FAILED;
-	char text[256];
+	struct told told;
 
-	error_text(t, text, sizeof(text));
+	read_told(t, &told);
 	if (status == 404)
 		code = ERR_NOTFOUND;
-	else if (may_pass(status))
+	else if (may_pass(status) || may_be_race(status, url, &told))
 		code = ERR_AGAIN;
 	return err_set(err, code, "'%.*s' answers %u%s", (int)strcspn(url, "?"), url,
-		       status, text);
+		       status, told.text);
 }
 
 /* ---- trying again ---- */
