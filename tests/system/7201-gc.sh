@@ -144,7 +144,7 @@ mount_reader() {
 } 2>/dev/null
 echo "# $(grep -c ^images "$T/gc.out") gcs came to their end," \
     "$(grep -c 'rewritten [1-9]\|dropped [1-9]' "$T/gc.out") of them moved packs"
-sort "$bad" | uniq -c | head -20 | sed 's/^/# /'
+sort "$bad" | uniq -c | head -20 >&2
 is 'no importer, reader or gc has failed' "$(wc -l <"$bad")" 0
 ok 'verify after the fire' lc verify
 lc export v1 "tar:$T/v1c.tar" --flatten
