@@ -8,6 +8,7 @@
 #   measure ROUNDS NAME...             runs all of them ROUNDS times, interleaved
 #   goal TITLE OURS PEER "<=" LIMIT    a row of the table: OURS against PEER, times
 #   fact TITLE OURS PEER RATIO "<=" LIMIT   the same of numbers that are already there
+#   start_registry PORT [quiet]        Debian's docker-registry, its files below $W/registry
 set -u -o pipefail
 export LC_ALL=C.UTF-8
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -26,8 +27,10 @@ declare -A prepare command
 lc() { "$BIN/layercache" --store "$W/store" "$@"; }
 say() { printf '%s\n' "$*" >&2; }
 
+registry_pid=
 bench_cleanup() {
     local m
+    [ -z "$registry_pid" ] || kill "$registry_pid" && wait "$registry_pid" 2>/dev/null
     lc unmount "$W/mnt" >/dev/null 2>&1
     tac /proc/self/mountinfo | awk '{print $5}' | while read -r m; do
         case $m in "$W"/*) umount -l "$m" ;; esac
@@ -58,6 +61,37 @@ layers_of() { # target tag -> paths of its layers, bottom first
 }
 tags_of() { # target
     jq -r '.manifests[].annotations["org.opencontainers.image.ref.name"]' "$CORPORA/$1/index.json"
+}
+
+# ---- a registry ----
+
+# What it was asked for and how many bytes it gave is in $W/registry.log, unless it is quiet.
+start_registry() {
+    local level=${2:+error}
+    cat >"$W/registry.yml" <<END
+version: 0.1
+log: {level: ${level:-info}, accesslog: {disabled: $([ -n "$level" ] && echo true || echo false)}}
+storage: {filesystem: {rootdirectory: $W/registry}}
+http: {addr: "127.0.0.1:$1"}
+END
+    docker-registry serve "$W/registry.yml" >>"$W/registry.log" 2>&1 &
+    registry_pid=$!
+    for _ in $(seq 100); do
+        (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return 0
+        sleep 0.05
+    done
+    say "no registry: $(tail -1 "$W/registry.log")"
+    return 1
+}
+
+# A line "BYTES ANSWERS" of what the registry gave while a command ran.
+sent_by() {
+    local before
+    before=$(wc -l <"$W/registry.log")
+    "$@" >"$W/log" 2>&1 || say "$1 failed: $(tail -1 "$W/log")"
+    sleep 0.2
+    tail -n "+$((before + 1))" "$W/registry.log" |
+        awk '/"GET \/v2\// {s += $10; n++} END {print s + 0, n + 0}'
 }
 
 # ---- measuring ----

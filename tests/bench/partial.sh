@@ -1,84 +1,43 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# usage: partial.sh [CORPORA] - pull of python-app:v5 where v4 is there, as zstd:chunked: bytes that
-# docker-registry sends, against the content that changed and against whole layers. As root.
-if [ "${LC_OWN_NET:-}" != 1 ]; then
-    LC_OWN_NET=1 exec unshare -n "$0" "$@"
-fi
-set -eu
-corpora=${1:-${CORPORA:?where are the corpora?}}
-here=$(cd "$(dirname "$0")/../.." && pwd)
-lc() { "${BIN:-$here/build/release}/layercache" --store "$@"; }
-T=$(mktemp -d "${TMPDIR:-/var/tmp}/layercache-partial.XXXXXX")
-registry=
-trap 'kill $registry; wait; rm -rf "$T"' EXIT
-ip link set lo up
-cat >"$T/reg.yml" <<Y
-version: 0.1
-log: {level: info, accesslog: {disabled: false}}
-storage: {filesystem: {rootdirectory: $T/reg}}
-http: {addr: "127.0.0.1:5000"}
-Y
-docker-registry serve "$T/reg.yml" >>"$T/reg.log" 2>&1 &
-registry=$!
-app=127.0.0.1:5000/python-app
+# Pull of python-app:v5, where all was built anew, into a store that has v4: bytes that
+# docker-registry sends for zstd:chunked layers, against the content that changed and against
+# whole layers.
+. "$(dirname "$0")/lib.sh"
+host=127.0.0.1:5872
+unset http_proxy https_proxy all_proxy
+start_registry 5872 || exit 1
+
 for v in v4 v5; do
-    lc "$T/a" import -q "oci:$corpora/python-app:$v" app:$v >/dev/null
-    lc "$T/a" push -q app:$v $app:$v --compression zstd:chunked >/dev/null
-    lc "$T/a" export -q app:$v "oci:$T/l:$v" --compression zstd:chunked >/dev/null
+    skopeo --insecure-policy copy -q --dest-tls-verify=false "oci:$CORPORA/python-app:$v" "docker://$host/gzip:$v"
+    "$BIN/layercache" --store "$W/made" import -q "oci:$CORPORA/python-app:$v" "app:$v" >/dev/null
+    "$BIN/layercache" --store "$W/made" push -q "app:$v" "$host/chunked:$v" --compression zstd:chunked >/dev/null
+    "$BIN/layercache" --store "$W/made" export -q "app:$v" "oci:$W/layout:$v" --compression zstd:chunked >/dev/null
 done
-lc "$T/b" pull -q $app:v4 >/dev/null
-truncate -s 0 "$T/reg.log"
-began=$(date +%s%N)
-lc "$T/b" pull $app:v5
-echo "time: $((($(date +%s%N) - began) / 1000000)) ms"
-echo "sent: $(grep -a '"GET /v2/' "$T/reg.log" | awk '{s += $10; n++} END {print s " bytes in " n " answers"}')"
-python3 - "$T/l" "$corpora/python-app" <<'P'
-import json, subprocess, sys
+# The store, and one that has v4.
+begin() { rm -rf "$W/store" && lc pull -q "$host/$1:v4"; }
+next() { lc pull -q "$host/$1:v5"; }
+podman_pull() {
+    podman --root "$W/containers" --runroot "$W/containers.run" --storage-driver overlay pull -q \
+        --tls-verify=false "$host/gzip:$1"
+}
+mib() { awk -v n="$1" 'BEGIN {printf (n < 1e5 ? "%.1f KB\n" : "%.2f MB\n"), n / (n < 1e5 ? 1e3 : 1e6)}'; }
+against() { # title ours peer op limit
+    fact "$1" "$(mib "$2")" "$(mib "$3")" "$(awk -v a="$2" -v b="$3" 'BEGIN {print a / b}')" "$4" "$5"
+}
 
-def manifests(layout):
-    with open(layout + "/index.json") as f:
-        for m in json.load(f)["manifests"]:
-            with open(layout + "/blobs/" + m["digest"].replace(":", "/")) as b:
-                yield m["annotations"]["org.opencontainers.image.ref.name"], json.load(b)
-
-def table(layout, layer):
-    """The digests of files and chunks with their compressed sizes, and bytes of metadata."""
-    note = {k.rsplit(".", 1)[1]: v for k, v in layer["annotations"].items()}
-    at, size = map(int, note["manifest-position"].split(":")[:2])
-    split = int(note["tarsplit-position"].split(":")[1])
-    with open(layout + "/blobs/" + layer["digest"].replace(":", "/"), "rb") as f:
-        f.seek(at)
-        text = subprocess.run(["zstd", "-dc"], input=f.read(size), stdout=subprocess.PIPE).stdout
-    rows, out = json.loads(text)["entries"], []
-    for row, after in zip(rows, rows[1:] + [{}]):
-        if "offset" not in row:
-            continue
-        if row["type"] == "reg":
-            whole, end = row["digest"], row["endOffset"]
-        stop = after["offset"] if after.get("type") == "chunk" else end
-        out.append((whole, row.get("chunkDigest", whole), stop - row["offset"]))
-    return out, size + split
-
-layout, corpus = sys.argv[1:]
-have, layers = set(), {}
-new = {v: m["layers"] for v, m in manifests(layout)}
-for layer in new["v4"]:
-    for whole, chunk, _ in table(layout, layer)[0]:
-        have |= {whole, chunk}
-old = {layer["digest"] for layer in new["v4"]}
-content = metadata = whole_layers = 0
-for layer in new["v5"]:
-    if layer["digest"] in old:
-        continue
-    rows, extra = table(layout, layer)
-    content += sum(n for whole, chunk, n in rows if whole not in have and chunk not in have)
-    metadata += extra
-    whole_layers += layer["size"]
-gzip = {v: m["layers"] for v, m in manifests(corpus)}
-known = {layer["digest"] for layer in gzip["v4"]}
-print("changed content, compressed:", content)
-print("tables of contents and tar-split:", metadata)
-print("the new layers as a whole:", whole_layers)
-print("the new layers as gzip:", sum(x["size"] for x in gzip["v5"] if x["digest"] not in known))
-P
+begin chunked >/dev/null
+read -r chunked answers < <(sent_by next chunked)
+begin gzip >/dev/null
+read -r plain _ < <(sent_by next gzip)
+podman_pull v4 >/dev/null 2>&1
+read -r podman _ < <(sent_by podman_pull v5)
+read -r content tables _ < <(python3 "$here/tests/bench/chunked_changed.py" "$W/layout" v4 v5)
+say "$answers answers"
+title='pull of v5 where v4 is, bytes sent'
+against "$title, zstd:chunked: changed content" "$chunked" "$content" '<=' 1.1
+against "$title, zstd:chunked: that and the tables" "$chunked" $((content + tables)) '<=' 1.1
+against "$title, gzip: \`podman pull\`" "$plain" "$podman" '<=' 1.0
+fact "$title: \`podman pull\` against zstd:chunked" "$(mib "$chunked")" "$(mib "$podman")" \
+    "$(awk -v a="$podman" -v b="$chunked" 'BEGIN {print a / b}')" '>=' 10
+umount "$W/containers/overlay" 2>/dev/null

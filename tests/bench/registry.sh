@@ -6,19 +6,7 @@
 
 name=127.0.0.1:5871/python-app:v4
 unset http_proxy https_proxy all_proxy
-cat >"$W/registry.yml" <<E
-version: 0.1
-log: {level: info, accesslog: {disabled: false}}
-storage: {filesystem: {rootdirectory: $W/registry}}
-http: {addr: "127.0.0.1:5871"}
-E
-docker-registry serve "$W/registry.yml" >>"$W/registry.log" 2>&1 &
-registry=$!
-trap 'kill $registry; bench_cleanup' EXIT
-for _ in $(seq 100); do
-    (: </dev/tcp/127.0.0.1/5871) 2>/dev/null && break
-    sleep 0.05
-done
+start_registry 5871 || exit 1
 skopeo --insecure-policy copy -q --dest-tls-verify=false "oci:$CORPORA/python-app:v4" "docker://$name"
 
 fresh() {

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh [PART...]: all benchmarks (import checkout size open read snapshot export serve registry
-# blobs partial), or some; `make bench`. Installs the peers, makes the corpora unless CORPORA
-# has them, writes build/bench/results.md: a table for
-# the README. Numbers are of this machine and this run; only the ratios mean something.
+# blobs partial network), or some; `make bench`. Installs the peers, makes the corpora unless
+# CORPORA has them, writes build/bench/results.md: a table for the README. Numbers are of this
+# machine and this run; only the ratios mean something.
 #   ROUNDS=5     how often each pair is measured
 #   CORPORA=DIR  output of tests/corpora/generate.sh
 set -u
@@ -14,7 +14,7 @@ if [ "$(id -u)" != 0 ] || [ ! -c /dev/fuse ]; then
     echo 'make bench needs root and /dev/fuse' >&2
     exit 1
 fi
-peers='skopeo umoci docker-registry borgbackup restic casync squashfs-tools squashfuse erofs-utils isal pigz zstd'
+peers='skopeo podman umoci docker-registry borgbackup restic casync squashfs-tools squashfuse erofs-utils isal pigz zstd'
 # shellcheck disable=SC2086
 "$here/tests/lib/install.sh" $peers jq openssl tar gzip fuse3 e2fsprogs || exit 1
 for t in debian python-app node-app toolchain; do
@@ -24,7 +24,7 @@ for t in debian python-app node-app toolchain; do
     } || exit 1
 done
 mkdir -p "$OUT"
-[ $# -gt 0 ] || set -- import checkout size open read snapshot export serve registry blobs partial
+[ $# -gt 0 ] || set -- import checkout size open read snapshot export serve registry blobs partial network
 for part in "$@"; do
     echo "== $part" >&2
     "$here/tests/bench/$part.sh" || echo "$part ended early" >&2
@@ -35,7 +35,7 @@ version() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null | sed 's/^[0-9]*://; 
     . /etc/os-release
     echo "$(nproc) cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)), kernel" \
         "$(uname -r | cut -d- -f1), $NAME $VERSION_ID, $(date -u +%F); medians of $ROUNDS interleaved rounds."
-    echo "Peers: skopeo $(version skopeo), umoci $(version umoci), borg $(version borgbackup)," \
+    echo "Peers: skopeo $(version skopeo), podman $(version podman), umoci $(version umoci), borg $(version borgbackup)," \
         "casync $(version casync), squashfs-tools $(version squashfs-tools)," \
         "squashfuse $(version squashfuse), erofs-utils $(version erofs-utils), isa-l $(version isal)."
     echo

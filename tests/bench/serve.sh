@@ -5,14 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 target=node-app tag=v1
 
-cat >"$W/registry.yml" <<END
-version: 0.1
-log: {level: error, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: $W/registry}}
-http: {addr: 127.0.0.1:8197}
-END
-docker-registry serve "$W/registry.yml" >/dev/null 2>&1 &
-registry=$!
+start_registry 8197 quiet || exit 1
 lc import "oci:$CORPORA/$target:$tag" plain:1 >/dev/null 2>&1
 "$BIN/layercache" --store "$W/kept" import --keep-blobs "oci:$CORPORA/$target:$tag" kept:1 >/dev/null 2>&1
 "$BIN/layercache" --store "$W/store" serve --quiet 127.0.0.1:8198 >/dev/null &
@@ -53,5 +46,5 @@ b=$(first_byte 8197/app/manifests/1)
 micro() { awk -v s="$1" 'BEGIN {printf "%.2f ms\n", s * 1000}'; }
 fact 'a manifest over loopback: docker-registry' "$(micro "$a")" "$(micro "$b")" \
     "$(awk -v a="$a" -v b="$b" 'BEGIN {print a / b}')" '<=' 1.0
-kill "$registry" "$plain" "$kept"
-wait
+kill "$plain" "$kept"
+wait "$plain" "$kept"
