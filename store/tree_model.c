@@ -59,6 +59,19 @@ void tree_model_free(struct tree_model *m)
 	free(m);
 }
 
+void tree_model_seal(struct tree_model *m)
+{
+	free(m->slots);
+	m->slots = NULL;
+}
+
+void tree_model_drop_inodes(struct tree_model *m)
+{
+	free(m->inodes);
+	m->inodes = NULL;
+	m->inode_count = m->inode_cap = 0;
+}
+
 static int inodes_reserve(struct tree_model *m, uint32_t more, struct err *err)
 {
 	uint64_t need = (uint64_t)m->inode_count + more, cap = m->inode_cap;
@@ -237,11 +250,11 @@ int tree_model_add(struct tree_model *m, const struct tree_attr *attr, tree_ref 
 		r = attr_keep(m, attr, &made, err);
 	if (r < 0)
 		return r;
-	made.names = made.path_len = 0;
+	made.names = 0;
 	if (S_ISDIR(made.mode)) {
 		made.size = 0;
 		made.dir.first = made.dir.self = TREE_NONE;
-		made.dir.count = made.dir.subdirs = 0;
+		made.dir.count = made.dir.subdirs = made.dir.path_len = 0;
 	} else {
 		content_keep(attr, &made);
 	}

@@ -138,6 +138,12 @@ typedef int tree_model_fn(void *arg, const char *name, size_t len, tree_ref inod
 int tree_model_each(struct tree_model *m, tree_ref dir, tree_model_fn *each, void *arg,
 		    struct err *err) MUST_CHECK;
 
+/* Who writes a large tree need not have all of it in memory until the end. Names shall not be
+ * looked up, given or taken away any more: */
+void tree_model_seal(struct tree_model *m);
+/* Then, no inode be asked for; names and link targets that were told live on: */
+void tree_model_drop_inodes(struct tree_model *m);
+
 /* What the layer needs to say about itself: enum layer_flags (record.h). The root does not
  * count as an implied directory: hardly any layer has an entry for it. */
 uint32_t tree_model_layer_flags(struct tree_model *m);

@@ -210,7 +210,7 @@ static void name_give(struct tree_model *m, name_ref ref, tree_ref inode)
 	if (S_ISDIR(i->mode)) {
 		dir->dir.subdirs++;
 		i->dir.self = ref;
-		i->path_len = dir->path_len + (dir->path_len != 0) + n->len;
+		i->dir.path_len = dir->dir.path_len + (dir->dir.path_len != 0) + n->len;
 	}
 	if (i->names++ == 0)
 		m->reachable++;
@@ -229,7 +229,7 @@ static int name_check(const struct tree_model *m, tree_ref dir, const char *name
 	if (len > TREE_MODEL_NAME_MAX)
 		return err_set(err, ERR_LIMIT, "a name is longer than %d bytes: '%.*s'",
 			       TREE_MODEL_NAME_MAX, TREE_MODEL_NAME_MAX, name);
-	if (m->inodes[dir].path_len + 1 + len > TREE_MODEL_PATH_MAX)
+	if (m->inodes[dir].dir.path_len + 1 + len > TREE_MODEL_PATH_MAX)
 		return err_set(err, ERR_LIMIT,
 			       "the path of '%.*s' is longer than %d bytes", (int)len,
 			       name, TREE_MODEL_PATH_MAX);

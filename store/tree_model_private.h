@@ -14,8 +14,8 @@
 #include "store/tree_xattrs.h"
 
 /* Set in an inode's flags beside enum tree_inode_flags, never told. */
-#define TREE_MODEL_OVERLAY_XATTRS (1u << 31)
-#define TREE_MODEL_KEPT           (1u << 30) /* by tree_model_remember */
+#define TREE_MODEL_OVERLAY_XATTRS (1u << 15)
+#define TREE_MODEL_KEPT           (1u << 14) /* by tree_model_remember */
 
 /* In place of a directory: names of aufs's hardlink directory, reachable by no path. */
 #define TREE_MODEL_PLNK (UINT32_MAX - 1)
@@ -27,10 +27,9 @@ struct tree_inode {
 	int64_t mtime;
 	const struct tree_xattr *xattrs;
 	uint32_t xattr_count;
-	uint32_t mode, uid, gid, mtime_nsec;
-	uint32_t flags;
-	uint32_t names;    /* how many it has; the root has one */
-	uint32_t path_len; /* of a directory */
+	uint32_t uid, gid, mtime_nsec;
+	uint32_t names; /* how many it has; the root has one */
+	uint16_t mode, flags;
 	union {
 		struct digest digest; /* S_IFREG */
 		const char *link;     /* S_IFLNK, TREE_UNRESOLVED */
@@ -42,9 +41,10 @@ struct tree_inode {
 			name_ref first;   /* child; TREE_NONE */
 			uint32_t count;   /* children */
 			uint32_t subdirs; /* of these, directories */
-			name_ref self;    /* its own name; TREE_NONE */
-			tree_ref doomed;  /* list of directories being emptied */
-		} dir;                    /* S_IFDIR */
+			uint32_t path_len;
+			name_ref self;   /* its own name; TREE_NONE */
+			tree_ref doomed; /* list of directories being emptied */
+		} dir;                   /* S_IFDIR */
 	};
 };
 

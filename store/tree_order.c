@@ -15,6 +15,12 @@ struct walk {
 	struct tree_order *o;
 	uint32_t *known; /* by tree_ref: number of the inode plus one, 0 unknown */
 	struct buf open; /* u32: directories not yet listed, the next one last */
+	struct buf list; /* struct child: the directory that is being listed */
+};
+
+struct child {
+	uint64_t key; /* first eight bytes as a number: most comparisons end here */
+	struct tree_order_entry entry;
 };
 
 /* ---- entries of one directory ---- */
@@ -29,16 +35,12 @@ static uint64_t key_of(const char *name, size_t len)
 	return be64toh(key);
 }
 
-static int entry_add(struct tree_order *o, const char *name, size_t len, uint32_t inode,
+static int child_add(struct walk *w, const char *name, size_t len, uint32_t inode,
 		     struct err *err)
 {
-	const struct tree_order_entry e = {name, key_of(name, len), (uint32_t)len, inode};
-	int r = buf_append(&o->entry_buf, &e, sizeof(e), err);
+	const struct child c = {key_of(name, len), {name, (uint32_t)len, inode}};
 
-	o->entries = (struct tree_order_entry *)(void *)o->entry_buf.data;
-	if (r == 0)
-		o->entry_count++;
-	return r;
+	return buf_append(&w->list, &c, sizeof(c), err);
 }
 
 /* For a start, `inode` is the model's. */
@@ -48,18 +50,37 @@ static int on_child(void *arg, const char *name, size_t len, tree_ref inode,
 	if (len == 0 || len > TREE_NAME_MAX)
 		return err_set(err, ERR_LIMIT, "'%.*s': name of %zu bytes",
 			       (int)(len < 80 ? len : 80), name, len);
-	return entry_add(arg, name, len, inode, err);
+	return child_add(arg, name, len, inode, err);
 }
 
-static int compare_entries(const void *left, const void *right)
+static int compare_children(const void *left, const void *right)
 {
-	const struct tree_order_entry *a = left, *b = right;
+	const struct child *l = left, *r = right;
+	const struct tree_order_entry *a = &l->entry, *b = &r->entry;
 	int c;
 
-	if (a->key != b->key)
-		return a->key < b->key ? -1 : 1;
+	if (l->key != r->key)
+		return l->key < r->key ? -1 : 1;
 	c = memcmp(a->name, b->name, a->len < b->len ? a->len : b->len);
 	return c ? c : (a->len > b->len) - (a->len < b->len);
+}
+
+/* Appends the listed directory's entries, sorted. */
+static int entries_add(struct walk *w, struct err *err)
+{
+	struct tree_order *o = w->o;
+	struct child *children = (struct child *)(void *)w->list.data;
+	size_t count = w->list.len / sizeof(*children);
+	int r = buf_reserve(&o->entry_buf, count * sizeof(*o->entries), err);
+
+	if (r < 0)
+		return r;
+	o->entries = (struct tree_order_entry *)(void *)o->entry_buf.data;
+	qsort(children, count, sizeof(*children), compare_children);
+	for (size_t i = 0; i < count; i++)
+		o->entries[o->entry_count++] = children[i].entry;
+	o->entry_buf.len += count * sizeof(*o->entries);
+	return 0;
 }
 
 /* ---- inodes ---- */
@@ -68,8 +89,8 @@ static int inode_add(struct walk *w, tree_ref ref, uint32_t parent, uint32_t ent
 		     struct err *err)
 {
 	struct tree_order *o = w->o;
-	struct tree_order_inode inode = {.ref = ref, .parent = parent, .entry = entry};
-	struct tree_order_dir dir = {.inode = o->inode_count};
+	struct tree_order_inode inode = {.ref = ref, .entry = entry};
+	struct tree_order_dir dir = {.inode = o->inode_count, .parent = parent};
 	struct tree_attr attr;
 	int r;
 
@@ -119,24 +140,26 @@ static int list_dir(struct walk *w, uint32_t number, struct err *err)
 {
 	struct tree_order *o = w->o;
 	uint32_t inode = o->dirs[number].inode, first = o->entry_count;
-	int r = tree_model_each(w->m, o->inodes[inode].ref, on_child, o, err);
+	int r;
 
+	buf_clear(&w->list);
+	r = tree_model_each(w->m, o->inodes[inode].ref, on_child, w, err);
 	if (r == 0)
-		r = entry_add(o, ".", 1, inode, err);
+		r = child_add(w, ".", 1, inode, err);
 	if (r == 0)
-		r = entry_add(o, "..", 2, o->inodes[inode].parent, err);
+		r = child_add(w, "..", 2, o->dirs[number].parent, err);
+	if (r == 0)
+		r = entries_add(w, err);
 	if (r < 0)
 		return r;
-	qsort(o->entries + first, o->entry_count - first, sizeof(*o->entries),
-	      compare_entries);
+	o->dirs[number].first = first;
+	o->dirs[number].count = o->entry_count - first;
 	for (uint32_t i = first; i < o->entry_count && r == 0; i++) {
 		if (!is_dots(&o->entries[i]))
 			r = resolve(w, inode, i, err);
 		if (r == 0)
 			o->inodes[o->entries[i].inode].nlink++;
 	}
-	o->dirs[number].first = first;
-	o->dirs[number].count = o->entry_count - first;
 	return r;
 }
 
@@ -174,8 +197,10 @@ int tree_order_make(struct tree_model *m, struct tree_order *ret, struct err *er
 	buf_init(&ret->inode_buf, ARRAY_MAX);
 	buf_init(&ret->dir_buf, ARRAY_MAX);
 	buf_init(&w.open, ARRAY_MAX);
+	buf_init(&w.list, ARRAY_MAX);
 	r = known ? walk(&w, err) : err_nomem(err);
 	buf_release(&w.open);
+	buf_release(&w.list);
 	return r;
 }
 
@@ -186,6 +211,18 @@ void tree_order_release(struct tree_order *o)
 	buf_release(&o->dir_buf);
 }
 
+/* The directory that an entry is in. */
+static uint32_t dir_of_entry(const struct tree_order *o, uint32_t entry)
+{
+	for (uint32_t i = 0; i < o->dir_count; i++) {
+		const struct tree_order_dir *d = &o->dirs[i];
+
+		if (entry >= d->first && entry - d->first < d->count)
+			return d->inode;
+	}
+	return 0;
+}
+
 const char *tree_order_path(const struct tree_order *o, uint32_t inode,
 			    char text[TREE_ORDER_PATH_SIZE])
 {
@@ -194,7 +231,7 @@ const char *tree_order_path(const struct tree_order *o, uint32_t inode,
 	*p = '\0';
 	if (inode == 0)
 		*--p = '/';
-	for (; inode != 0; inode = o->inodes[inode].parent) {
+	for (; inode != 0; inode = dir_of_entry(o, o->inodes[inode].entry)) {
 		const struct tree_order_entry *e = &o->entries[o->inodes[inode].entry];
 
 		if ((size_t)(p - text) < e->len + 1 + 3) {

@@ -11,22 +11,22 @@
 /* One name in a directory, "." and ".." included. */
 struct tree_order_entry {
 	const char *name; /* the model's, not terminated */
-	uint64_t key;     /* first eight bytes as a number: most comparisons end here */
 	uint32_t len;
 	uint32_t inode; /* number in `inodes` */
 };
 
 struct tree_order_inode {
-	tree_ref ref;
-	uint32_t parent; /* inode of the directory where it was first met */
-	uint32_t entry;  /* its name there, in `entries` */
-	uint32_t nlink;  /* how many entries name it */
+	union {
+		tree_ref ref; /* the model's */
+		uint32_t nid; /* for the writer, who needs the model's no more */
+	};
+	uint32_t entry; /* where it was first met, in `entries` */
+	uint32_t nlink; /* how many entries name it */
 	uint32_t mode;
-	uint32_t nid; /* for the writer */
 };
 
 struct tree_order_dir {
-	uint32_t inode;
+	uint32_t inode, parent;
 	uint32_t first, count; /* its entries, in `entries` */
 	uint64_t size;         /* for the writer: bytes of its data */
 	uint64_t tail;         /* for the writer: offset of its inline tail, 0: none */

@@ -19,7 +19,14 @@ struct writer {
 	struct tree_model *m;
 	struct tree_order order;
 	struct buf *out;
+	struct buf links;   /* struct long_link */
 	uint64_t blocks_at; /* where blocks begin */
+};
+
+/* A symlink whose target found no place behind its inode. */
+struct long_link {
+	uint32_t number; /* in order.inodes */
+	const char *target;
 };
 
 /* An inode about to be written. */
@@ -214,9 +221,12 @@ static int inode_write(struct writer *w, uint32_t number, struct tree_order_dir 
 		memset(end, 0xff, (size_t)s.chunks * 4);
 	else if (S_ISLNK(s.attr.mode) && s.tail)
 		memcpy(end, s.attr.link, s.tail);
+	else if (S_ISLNK(s.attr.mode))
+		r = buf_append(&w->links, &(struct long_link){number, s.attr.link},
+			       sizeof(struct long_link), err);
 	else if (dir && s.tail)
 		dir->tail = (uint64_t)(end - w->out->data);
-	return 0;
+	return r;
 }
 
 /* ---- directories ---- */
@@ -319,21 +329,13 @@ static int dir_write(struct writer *w, const struct tree_order_dir *d, struct er
 	return r;
 }
 
-/* A symlink whose target found no place behind its inode. */
-static int link_write(struct writer *w, uint32_t number, struct err *err)
+static int link_write(struct writer *w, const struct long_link *l, struct err *err)
 {
-	const struct tree_order_inode *i = &w->order.inodes[number];
-	const uint8_t *p = w->out->data + (uint64_t)i->nid * TREE_SLOT;
-	struct tree_attr attr;
-	int r;
+	int r = block_new(w, l->number, true, err);
 
-	if (get_le16(p + TREE_INODE_FORMAT) != (1 | TREE_PLAIN << 1))
-		return 0;
-	tree_model_get(w->m, i->ref, &attr);
-	r = block_new(w, number, true, err);
 	if (r == 0)
-		memcpy(w->out->data + w->out->len - TREE_BLOCK, attr.link,
-		       strlen(attr.link));
+		memcpy(w->out->data + w->out->len - TREE_BLOCK, l->target,
+		       strlen(l->target));
 	return r;
 }
 
@@ -365,6 +367,8 @@ static int write_inodes(struct writer *w, struct err *err)
 
 static int write_blocks(struct writer *w, struct err *err)
 {
+	const struct long_link *link = (const struct long_link *)(void *)w->links.data;
+	const struct long_link *end = link + w->links.len / sizeof(*link);
 	struct tree_order *o = &w->order;
 	int r = buf_append_zeros(w->out, -w->out->len % TREE_BLOCK, err);
 
@@ -374,13 +378,13 @@ static int write_blocks(struct writer *w, struct err *err)
 
 		if (d)
 			r = dir_write(w, d, err);
-		else if (S_ISLNK(o->inodes[i].mode))
-			r = link_write(w, i, err);
+		else if (link < end && link->number == i)
+			r = link_write(w, link++, err);
 	}
 	return r;
 }
 
-static void write_headers(struct writer *w)
+static void write_headers(struct writer *w, uint32_t layer_flags)
 {
 	uint8_t *p = w->out->data, *super = p + TREE_SUPER_OFFSET;
 	const uint32_t behind = TREE_SUPER_OFFSET + TREE_SUPER_SIZE;
@@ -388,7 +392,7 @@ static void write_headers(struct writer *w)
 
 	memcpy(p + TREE_HEADER_MAGIC, TREE_MAGIC, 8);
 	put_le32(p + TREE_HEADER_VERSION, TREE_WRITER_VERSION);
-	put_le32(p + TREE_HEADER_FLAGS, tree_model_layer_flags(w->m));
+	put_le32(p + TREE_HEADER_FLAGS, layer_flags);
 	put_le64(p + TREE_HEADER_LENGTH, w->out->len);
 	put_le32(p + TREE_HEADER_INODES, w->order.inode_count);
 	put_le64(p + TREE_HEADER_BLOCKS, w->blocks_at);
@@ -406,17 +410,22 @@ static void write_headers(struct writer *w)
 int tree_write(struct tree_model *m, struct buf *out, struct err *err)
 {
 	struct writer w = {.m = m, .out = out};
+	uint32_t layer_flags = tree_model_layer_flags(m);
 	int r;
 
+	buf_init(&w.links, SIZE_MAX / 4); /* of a part of the model's inodes */
+	tree_model_seal(m);
 	r = tree_order_make(m, &w.order, err);
 	if (r == 0)
 		r = buf_append_zeros(out, TREE_SUPER_OFFSET + TREE_SUPER_SIZE, err);
 	if (r == 0)
 		r = write_inodes(&w, err);
+	tree_model_drop_inodes(m);
 	if (r == 0)
 		r = write_blocks(&w, err);
 	if (r == 0)
-		write_headers(&w);
+		write_headers(&w, layer_flags);
 	tree_order_release(&w.order);
+	buf_release(&w.links);
 	return r;
 }

@@ -15,7 +15,7 @@
 /* Grows with every change of the bytes that a given tree becomes. */
 #define TREE_WRITER_VERSION 1
 
-/* Appends the image to OUT (empty). ERR_LIMIT with the path for what EROFS cannot hold (an
+/* Appends the image to OUT (empty) and uses M up: all that may follow is tree_model_free. ERR_LIMIT with the path for what EROFS cannot hold (an
  * xattr value over 65,535 bytes, 262,148 bytes of xattrs on one inode, ...). */
 int tree_write(struct tree_model *m, struct buf *out, struct err *err) MUST_CHECK;
 

@@ -5,17 +5,20 @@
 #include "tests/unit/tree_fixture.h"
 
 /* The layer goes through its image, as it does in a store. */
-static int merge_model(struct tree_model *chain, struct tree_model *layer,
+static int merge_model(struct tree_model *chain, struct tree_model *layer, unsigned times,
 		       struct err *err)
 {
 	auto_buf struct buf image;
 	struct tree t;
+	int r = 0;
 
 	buf_init(&image, 64 << 20);
 	if (tree_write(layer, &image, err) < 0 ||
 	    tree_open(&t, image.data, image.len, err) < 0 || tree_check(&t, err) < 0)
 		fail_msg("%s", err->msg);
-	return tree_merge(chain, &t, err);
+	while (r == 0 && times-- > 0)
+		r = tree_merge(chain, &t, err);
+	return r;
 }
 
 static int merge_entries(struct tree_model *chain, const char *const *entries,
@@ -26,7 +29,7 @@ static int merge_entries(struct tree_model *chain, const char *const *entries,
 	if (tree_model_new(&layer, err) < 0)
 		fail_msg("%s", err->msg);
 	entries_apply(layer, entries);
-	return merge_model(chain, layer, err);
+	return merge_model(chain, layer, 1, err);
 }
 
 /* The counts that the model keeps are those of the tree that it writes. */
@@ -110,8 +113,7 @@ static void all_attributes_and_xattrs_come_along(void **state)
 	e.type = TAR_DIR;
 	e.path = "d";
 	assert_ok(tree_model_apply(layer, &e, NULL, NULL, err));
-	assert_ok(merge_model(chain, layer, err));
-	assert_ok(merge_model(chain, layer, err));
+	assert_ok(merge_model(chain, layer, 2, err));
 	tree_model_get(chain, ref_at(chain, "f"), &a);
 	assert_int_equal(a.mode, S_IFREG | 04755);
 	assert_int_equal(a.uid, 70000);

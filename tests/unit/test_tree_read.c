@@ -12,13 +12,14 @@ static void every_attribute_comes_back(void **state)
 	struct tree_node n;
 	struct digest d;
 	struct tree t;
+	uint32_t flags = tree_model_layer_flags(m);
 
 	(void)state;
 	image_make(m, &image);
 	image_open(&image, &t);
 	assert_ok(tree_check(&t, err));
 	assert_int_equal(t.inodes, tree_model_count(m));
-	assert_int_equal(t.flags, tree_model_layer_flags(m));
+	assert_int_equal(t.flags, flags);
 	node_at(&t, "", &n);
 	assert_int_equal(n.nid, TREE_ROOT_NID);
 	assert_int_equal(n.mode, S_IFDIR | 0711);
