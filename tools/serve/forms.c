@@ -147,7 +147,7 @@ static int make_form(struct forms *f, const struct record_image *image,
 	auto_free struct descriptor *layers = calloc(m->count + 1, sizeof(*layers));
 	auto_config struct config config = {0};
 	auto_buf struct buf bytes, edited;
-	bool same;
+	bool same = false;
 	int rc;
 
 	buf_init(&edited, DOCUMENT_MAX);
