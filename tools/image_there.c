@@ -149,17 +149,6 @@ static int find_manifest(const struct image_there *f, struct layer_blob *layers,
 
 /* ---- layers ---- */
 
-static int has_blob(const struct image_there *f, const struct digest *d, bool *ret,
-		    struct err *err)
-{
-	int rc = remote_blob_head(f->dest->remote, d, NULL, err);
-
-	*ret = rc == 0;
-	if (rc != -ERR_NOTFOUND && rc != -ERR_FAILED)
-		return rc;
-	return remote_blob_mount(f->dest->remote, d, ret, err);
-}
-
 static int find_layer(const struct image_there *f, size_t i, struct layer_blob *ret,
 		      struct err *err)
 {
@@ -173,7 +162,7 @@ static int find_layer(const struct image_there *f, size_t i, struct layer_blob *
 	int rc = form_of(f, &known.came, &came->toc, i, &kind, err);
 
 	if (!rc)
-		rc = has_blob(f, &known.came, &there, err);
+		rc = destination_has_layer(f->dest, &known.came, &there, err);
 	if (rc && rc != -ERR_NOTFOUND)
 		return rc;
 	if (there) {
@@ -189,7 +178,7 @@ static int find_layer(const struct image_there *f, size_t i, struct layer_blob *
 
 		if (form_of(f, &blob->blob, &unknown, i, &kind, NULL))
 			continue;
-		rc = has_blob(f, &blob->blob, &there, err);
+		rc = destination_has_layer(f->dest, &blob->blob, &there, err);
 		if (!rc && there)
 			set_there(f, i, &blob->blob, blob->size, kind, &unknown, ret);
 	}

@@ -261,6 +261,8 @@ int cache_export(struct store *store, struct objects *objects, struct cache *c,
 	digest_map_init(&e.written, sizeof(struct written));
 	rc = destination_open(destination, store_dirfd(store), options->registry, &e.dest,
 			      err);
+	if (!rc && options->name && e.dest.kind == DESTINATION_REGISTRY)
+		rc = remote_mount_from(e.dest.remote, options->name, err);
 	if (!rc)
 		rc = settle_tag(&e, err);
 	return rc ? rc : write_all(&e, ret, err);

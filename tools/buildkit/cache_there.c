@@ -2,8 +2,6 @@
  * Which layers of a build cache a registry has already. */
 #include "tools/buildkit/cache_there.h"
 
-#include "tools/registry/remote.h"
-
 #define FORMS_MAX 8 /* that are asked for */
 
 /* The forms of a layer that the store knows of, the one that it came in first. */
@@ -33,11 +31,29 @@ static int on_blob(void *arg, const struct record_blob *blob, struct err *err)
 	return 0;
 }
 
+/* The plain tar needs no record: its digest is the DiffID. */
+static int add_plain(struct catalog_txn *t, struct forms *f, struct err *err)
+{
+	struct record_layer layer;
+	int rc;
+
+	if (f->options->given ? f->options->kind != INFLATE_NONE
+			      : !digest_equal(f->came, f->diffid))
+		return 0;
+	rc = catalog_layer_get(t, f->diffid, &layer, err);
+	if (!rc)
+		f->items[f->count++] = (struct record_blob){
+			*f->diffid, *f->diffid, layer.tar_size, INFLATE_NONE};
+	return rc;
+}
+
 static int list_forms(struct store *store, struct forms *f, struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	int rc = catalog_begin(store_catalog(store), false, &t, err);
 
+	if (!rc)
+		rc = add_plain(t, f, err);
 	return rc ? rc : catalog_blob_each(t, NULL, on_blob, f, err);
 }
 
@@ -56,9 +72,7 @@ int cache_there_find(struct store *store, struct destination *dest,
 	for (size_t i = 0; i < f.count && !rc && !*ret_found; i++) {
 		const struct record_blob *b = &f.items[i];
 
-		rc = remote_blob_head(dest->remote, &b->blob, NULL, err);
-		*ret_found = rc == 0;
-		rc = rc == -ERR_NOTFOUND ? 0 : rc;
+		rc = destination_has_layer(dest, &b->blob, ret_found, err);
 		*ret = (struct layer_blob){
 			.digest = b->blob,
 			.size = b->size,

@@ -181,6 +181,21 @@ const char *destination_layer_name(const struct destination *d, const struct dig
 			    : blob_name(d, blob, "", name);
 }
 
+int destination_has_layer(struct destination *d, const struct digest *blob, bool *ret,
+			  struct err *err)
+{
+	int rc;
+
+	*ret = false;
+	if (d->kind != DESTINATION_REGISTRY)
+		return 0;
+	rc = remote_blob_head(d->remote, blob, NULL, err);
+	*ret = rc == 0;
+	if (rc != -ERR_NOTFOUND && rc != -ERR_FAILED)
+		return rc;
+	return remote_blob_mount(d->remote, blob, ret, err);
+}
+
 void destination_expect_layer(struct destination *d, const struct digest *blob,
 			      uint64_t size)
 {

@@ -48,6 +48,11 @@ const char *destination_layer_name(const struct destination *d, const struct dig
 				   const struct digest *diffid,
 				   char name[DESTINATION_NAME_SIZE]);
 
+/* Whether a registry has the layer's blob, or takes it from the repository that remote_mount_from
+ * named. Nowhere else is it looked for. */
+int destination_has_layer(struct destination *d, const struct digest *blob, bool *ret,
+			  struct err *err) MUST_CHECK;
+
 /* The layer that is begun next is known: its digest and size. */
 void destination_expect_layer(struct destination *d, const struct digest *blob,
 			      uint64_t size);
