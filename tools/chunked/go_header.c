@@ -74,6 +74,18 @@ static void put_octal(uint8_t *field, size_t size, uint64_t v)
 	memcpy(field, text, size);
 }
 
+/* Binary where octal digits are too few, as GNU tar has it. */
+static void put_binary(uint8_t *field, size_t size, uint64_t v)
+{
+	if (!(v >> (3 * (size - 1)))) {
+		put_octal(field, size, v);
+		return;
+	}
+	for (size_t i = size; i--; v >>= 8)
+		field[i] = (uint8_t)v;
+	field[0] |= 0x80;
+}
+
 static void finish_block(uint8_t b[BLOCK], enum format format)
 {
 	unsigned sum = 8 * ' ';
@@ -89,6 +101,8 @@ static int append_main(struct buf *out, const struct go_header *h, enum format f
 		       const char *prefix, size_t prefix_len, struct err *err)
 {
 	const char *name = h->name + (prefix_len ? prefix_len + 1 : 0);
+	void (*number)(uint8_t *, size_t, uint64_t) =
+		format == GNU ? put_binary : put_octal;
 	uint8_t b[BLOCK] = {0};
 	int rc = 0;
 
@@ -102,16 +116,16 @@ static int append_main(struct buf *out, const struct go_header *h, enum format f
 	}
 	if (rc)
 		return rc;
-	put_octal(b + 100, 8, h->mode);
-	put_octal(b + 108, 8, h->uid);
-	put_octal(b + 116, 8, h->gid);
-	put_octal(b + 124, 12, h->size);
-	put_octal(b + 136, 12, h->time);
+	number(b + 100, 8, h->mode);
+	number(b + 108, 8, h->uid);
+	number(b + 116, 8, h->gid);
+	number(b + 124, 12, h->size);
+	number(b + 136, 12, h->time);
 	b[156] = (uint8_t)h->type;
 	put_text(b + 265, OWNER_SIZE, h->user, strlen(h->user));
 	put_text(b + 297, OWNER_SIZE, h->group, strlen(h->group));
-	put_octal(b + 329, 8, h->major);
-	put_octal(b + 337, 8, h->minor);
+	number(b + 329, 8, h->major);
+	number(b + 337, 8, h->minor);
 	memcpy(b + 345, prefix, prefix_len);
 	finish_block(b, format);
 	return buf_append(out, b, sizeof(b), err);
@@ -311,8 +325,6 @@ static int append_gnu(struct buf *out, const struct go_header *h, struct err *er
 	size_t name = strlen(h->name), link = strlen(h->link);
 	int rc = 0;
 
-	if (h->uid > ID_MAX || h->gid > ID_MAX)
-		return unknown(h, err);
 	if (name > NAME_SIZE)
 		rc = append_extra(out, extra, 'L', h->name, name + 1, GNU, err);
 	if (!rc && link > NAME_SIZE)
@@ -327,7 +339,7 @@ int go_header_append(struct buf *out, const struct go_header *h, struct err *err
 	if (!*h->name || strlen(h->user) > OWNER_SIZE || strlen(h->group) > OWNER_SIZE ||
 	    !is_ascii(h->user) || !is_ascii(h->group) || h->mode > ID_MAX ||
 	    h->major > ID_MAX || h->minor > ID_MAX || h->size > SIZE_MAX_12 ||
-	    h->time > SIZE_MAX_12)
+	    h->time > SIZE_MAX_12 || h->uid > UINT32_MAX || h->gid > UINT32_MAX)
 		return unknown(h, err);
 	if (json_object_size(h->xattrs))
 		return append_pax(out, h, err);

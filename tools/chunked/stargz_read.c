@@ -233,14 +233,13 @@ static int get_stretch(struct stargz_read *r, const struct stargz_stretch *s,
 	r->bytes_len = r->plain.len;
 	if (other)
 		return 0;
-	if (r->plain.len < s->len || (r->plain.len > s->len && !s->last))
-		return err_set(err, ERR_INVALID,
-			       "a part of the blob is not as long as the table says");
-	rc = check_content(r, s, err);
-	if (!rc && !same_framing(r, s))
-		rc = err_set(err, ERR_INVALID,
-			     "its headers say more than the table of contents does");
-	return rc;
+	if (r->plain.len == s->len || (r->plain.len > s->len && s->last)) {
+		rc = check_content(r, s, err);
+		if (rc || same_framing(r, s))
+			return rc;
+	}
+	return err_set(err, ERR_INVALID,
+		       "its headers are not what the table of contents tells");
 }
 
 /* ---- the tar ---- */
