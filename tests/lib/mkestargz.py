@@ -51,6 +51,8 @@ def block(name, kind, size, gnu, mode=0, uid=0, gid=0, mtime=0, link=b"", owner=
 
     def put(at, width, value):
         b[at:at + min(width, len(value))] = value[:width]
+        if len(value) > width and b[at + width - 1:at + width] == b"/":
+            b[at + len(value[:width - 1].rstrip(b"/"))] = 0
 
     def number(at, width, value):
         if value < 8 ** (width - 1):
@@ -113,13 +115,13 @@ def header(m, name, xattrs, options):
                 out += block(b"././@LongLink", extra, len(text) + 1, True) + pad(text + b"\0")
         return out + block(name, kind, size, True, link=link, **rest)
     cut = split(name) if len(name) > 100 and name.isascii() else 0
-    if not name.isascii() or (len(name) > 100 and (records or not cut)):
-        records[b"path"] = name
     if not link.isascii() or len(link) > 100:
         records[b"linkpath"] = link
     for key in "uid", "gid":
         if rest[key] >= 8 ** 7:
             records[key.encode()] = b"%d" % rest[key]
+    if not name.isascii() or (len(name) > 100 and (records or not cut)):
+        records[b"path"] = name
     if not records:
         return block(name[cut + 1:] if cut else name, kind, size, False, link=link,
                      prefix=name[:cut], **rest)
@@ -129,7 +131,7 @@ def header(m, name, xattrs, options):
     where = b"/".join([p for p in top.split(b"/") if p not in (b"", b".")] + [b"PaxHeaders.0", last])
     where = bytes(c for c in where if c < 128)[:100].rstrip(b"/")
     return block(where, b"x", len(data), False) + pad(data) + \
-        block(plain[:100], kind, size, False, link=bytes(c for c in link if c < 128), **rest)
+        block(plain, kind, size, False, link=bytes(c for c in link if c < 128), **rest)
 
 
 # ---- the blob ----
