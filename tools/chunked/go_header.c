@@ -20,12 +20,6 @@ enum format {
 	GNU,
 };
 
-static int unknown(const struct go_header *h, struct err *err)
-{
-	return err_set(err, ERR_INVALID, "the headers of '%.200s' cannot be told",
-		       h->name);
-}
-
 /* ---- blocks ---- */
 
 static bool is_ascii(const char *s)
@@ -332,15 +326,22 @@ static int append_gnu(struct buf *out, const struct go_header *h, struct err *er
 	return rc ?: append_main(out, h, GNU, "", 0, err);
 }
 
+static bool can_be_told(const struct go_header *h)
+{
+	return *h->name && strlen(h->user) <= OWNER_SIZE && is_ascii(h->user) &&
+	       strlen(h->group) <= OWNER_SIZE && is_ascii(h->group) &&
+	       h->mode <= ID_MAX && h->uid <= UINT32_MAX && h->gid <= UINT32_MAX &&
+	       h->size <= SIZE_MAX_12 && h->time <= SIZE_MAX_12 && h->major <= ID_MAX &&
+	       h->minor <= ID_MAX;
+}
+
 int go_header_append(struct buf *out, const struct go_header *h, struct err *err)
 {
 	size_t prefix = prefix_of(h->name);
 
-	if (!*h->name || strlen(h->user) > OWNER_SIZE || strlen(h->group) > OWNER_SIZE ||
-	    !is_ascii(h->user) || !is_ascii(h->group) || h->mode > ID_MAX ||
-	    h->major > ID_MAX || h->minor > ID_MAX || h->size > SIZE_MAX_12 ||
-	    h->time > SIZE_MAX_12 || h->uid > UINT32_MAX || h->gid > UINT32_MAX)
-		return unknown(h, err);
+	if (!can_be_told(h))
+		return err_set(err, ERR_INVALID, "the headers of '%.200s' cannot be told",
+			       h->name);
 	if (json_object_size(h->xattrs))
 		return append_pax(out, h, err);
 	if (h->gnu)

@@ -23,7 +23,7 @@ int stargz_owner_name(struct stargz_owner *o, uint64_t id, const char *name,
 	if (i == o->count)
 		o->count++;
 	o->known[i].id = id;
-	strcpy(o->known[i].name, name);
+	memcpy(o->known[i].name, name, strlen(name) + 1);
 	*ret = o->known[i].name;
 	return 0;
 }
