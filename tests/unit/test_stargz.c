@@ -138,6 +138,63 @@ static void what_is_too_long_goes_where_go_puts_it(void **state)
 	assert_memory_equal(out.data + 1024 + 108, "\x80\0\0\0\0\x2d\xc6\xc0", 8);
 }
 
+/* A name of LEN bytes: without a directory, with many, with one, not ASCII. */
+static void make_name(char *name, size_t len, int shape)
+{
+	memset(name, 'k', len);
+	name[len] = '\0';
+	for (size_t i = 9; shape == 1 && i + 1 < len; i += 10)
+		name[i] = '/';
+	if (shape >= 2)
+		name[len / (size_t)shape] = '/';
+	if (shape == 3)
+		memcpy(name, "\xc3\xa9", 2);
+}
+
+/* The digests are those of what archive/tar of Go 1.19 wrote for the same entries. */
+static void headers_of_all_shapes_are_those_of_go(void **state)
+{
+	static const char *const want[] = {
+		"sha256:67c139b585257a2f61a45bdf5881ec19f3e51381cf787e872cd14504b0b1ca61",
+		"sha256:9889eb4ebf3eb5a7cf66b8575dd24a38842b9e712656e73a0e4e4aee1593db09",
+		"sha256:933405f44883f5d46e6d56ef62de029692f51838092193ddb7ce7a30f1d1a3fe",
+		"sha256:75fbfc9341c93b7d9484648734e3ce4f5de6b8ba9f8a902576495c7e0ea6a4ad",
+		"sha256:e6d32726719f58e6b81c42c4e67726366a15def50196ecdda75ee5b1509cfd43",
+		"sha256:4a10b25c163d9404c8b5e270f8301abcf7cdbd6348f431f5978516551e4b130f",
+		"sha256:24ca784c54abfba0ca331e38dae8c714947329eb3e3839e196ccb9ff7074edeb"};
+	static const size_t lengths[] = {6,   99,  100, 101, 102, 155, 156,
+					 157, 158, 200, 255, 256, 257, 300};
+	json_t *xattrs = json_pack("{s:s, s:s}", "user.b", "AA==", "user.a", "aGk=");
+
+	(void)state;
+	for (size_t v = 0; v < ARRAY_LEN(want); v++) {
+		char name[301], text[DIGEST_TEXT_SIZE];
+		auto_buf struct buf out;
+		struct digest is;
+
+		buf_init(&out, TEXT_MAX);
+		for (size_t i = 0; i < 4 * ARRAY_LEN(lengths); i++) {
+			struct go_header h = plain_header(name);
+
+			make_name(name, lengths[i / 4], (int)(i % 4));
+			h.mode = 0755;
+			h.uid = v >= 5 ? 3000000 : 1;
+			h.gid = 2;
+			h.size = 0;
+			h.user = "user";
+			h.group = "group";
+			h.gnu = v == 1 || v == 4 || v == 6;
+			h.xattrs = v == 2 ? xattrs : NULL;
+			h.type = v == 3 || v == 4 ? '2' : '0';
+			h.link = h.type == '2' ? name : "";
+			assert_int_equal(go_header_append(&out, &h, NULL), 0);
+		}
+		digest_of(out.data, out.len, &is);
+		assert_string_equal(digest_format(&is, text), want[v]);
+	}
+	json_decref(xattrs);
+}
+
 static void xattrs_are_records_in_order(void **state)
 {
 	static const char want[] = "26 SCHILY.xattr.user.a=hi\n"
@@ -301,6 +358,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_footer_is_none),
 		cmocka_unit_test(a_header_is_as_go_writes_it),
 		cmocka_unit_test(what_is_too_long_goes_where_go_puts_it),
+		cmocka_unit_test(headers_of_all_shapes_are_those_of_go),
 		cmocka_unit_test(xattrs_are_records_in_order),
 		cmocka_unit_test(headers_that_cannot_be_told_are_refused),
 		cmocka_unit_test(a_stretch_ends_where_the_next_content_begins),
