@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A layer of which only those parts are read that the store lacks (chunked_read.h).
+ * A layer of which only those parts are read that the store lacks (chunked_read.h,
+ * stargz_read.h).
  */
 #ifndef TOOLS_LAYER_PARTIAL_H
 #define TOOLS_LAYER_PARTIAL_H

@@ -259,13 +259,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.cut(data[:half], size)
             time.sleep(3)
             return None
-        if start and behaviour != "norange":
+        if (start or end < size) and behaviour != "norange":
             first = start + 1 if behaviour == "wrongrange" else start
             total = size + 1 if behaviour == "changed" else size
             part = bytearray(data[start:end])
             # Behind the table of contents of a zstd:chunked layer is a footer of 72 bytes.
             if behaviour == ("badtable" if end == size - 72 else "badchunk"):
                 part[len(part) // 2] ^= 1
+            # That of an eStargz layer ends at a footer of 51 bytes.
+            if behaviour == ("badend" if end == size and end - start > 51 else "badpart") \
+                    and end - start != 51:
+                part[len(part) // 2] ^= 1
+            if behaviour == "nofooter" and end == size:
+                part[-51] ^= 1
             return self.answer(206, bytes(part), Content_Range="bytes %d-%d/%d"
                                % (first, end - 1, total))
         return self.answer(200, data)

@@ -65,6 +65,25 @@ static void a_manifest_gets_new_layers_and_keeps_the_rest(void **state)
 			 -ERR_INVALID);
 }
 
+static void a_layer_that_stays_keeps_its_notes(void **state)
+{
+	static const char old[] =
+		"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" DESCRIPTOR_OCI_CONFIG
+		"\",\"size\":7,\"digest\":\"sha256:" HEX1
+		"\"},\"layers\":[{\"mediaType\":\"" DESCRIPTOR_OCI_LAYER
+		"+gzip\",\"size\":9,\"digest\":\"sha256:" HEX1
+		"\",\"annotations\":{\"containerd.io/snapshot/stargz/toc.digest\":"
+		"\"y\"}}]}";
+	struct descriptor layer = descriptor(DESCRIPTOR_OCI_LAYER "+gzip", HEX1, 9);
+	auto_buf struct buf out;
+
+	(void)state;
+	buf_init(&out, 1 << 20);
+	assert_int_equal(manifest_edit_layers(old, strlen(old), &layer, 1, &out, NULL),
+			 0);
+	assert_non_null(strstr(text(&out), "stargz/toc.digest\":\"y\""));
+}
+
 static void an_index_has_platforms(void **state)
 {
 	struct descriptor images[2] = {
@@ -153,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_manifest_gets_new_layers_and_keeps_the_rest),
+		cmocka_unit_test(a_layer_that_stays_keeps_its_notes),
 		cmocka_unit_test(an_index_has_platforms),
 		cmocka_unit_test(a_tag_in_a_layout_moves_and_others_stay),
 		cmocka_unit_test(a_docker_archive_lists_its_files),

@@ -5,14 +5,14 @@
 #include <string.h>
 
 #include "store/codec.h"
+#include "tools/chunked/known_parts.h"
 #include "tools/chunked/packed_text.h"
 #include "tools/chunked/range_fetch.h"
 #include "tools/chunked/tarsplit_read.h"
 #include "tools/chunked/toc_read.h"
 
-#define TEXT_MAX   (1u << 30)  /* a table or tar-split, decompressed; never in memory */
-#define KNOWN_MAX  (64u << 20) /* files and chunks */
-#define WORTH_PART 3 / 4       /* of the blob; more is not worth the requests */
+#define TEXT_MAX   (1u << 30) /* a table or tar-split, decompressed; never in memory */
+#define WORTH_PART 3 / 4      /* of the blob; more is not worth the requests */
 
 /* Where the next bytes of content come from. */
 enum part_kind {
@@ -31,18 +31,16 @@ struct chunked_read {
 	struct stream base;
 	struct source *source;
 	const struct descriptor *desc;
-	struct objects *objects;
 	uint8_t *tail; /* from the table on */
 	size_t tail_len;
 	uint64_t content;
 
 	/* The plan: for every file with content whether the store has it, and if it does not,
 	 * the same for its chunks. */
-	struct buf known;
+	struct known_parts known;
 	struct range_plan plan;
 
 	/* The tar. */
-	size_t known_at;
 	struct range_fetch *fetch;
 	struct toc_read *toc;
 	struct tarsplit_read *split;
@@ -113,13 +111,9 @@ static int open_table(const struct chunked_read *r, struct toc_read **ret,
 static int is_known(struct chunked_read *r, const struct digest *d, uint64_t size,
 		    bool *ret, struct err *err)
 {
-	uint64_t is = 0;
-	int rc = objects_size(r->objects, d, &is, err);
+	int rc = known_parts_has(&r->known, d, size, ret, err);
 
-	if (rc && rc != -ERR_NOTFOUND)
-		return rc;
-	*ret = !rc && is == size;
-	return buf_append_u8(&r->known, *ret, err);
+	return rc ?: known_parts_note(&r->known, *ret, err);
 }
 
 static int plan_file(struct chunked_read *r, const struct toc_entry *e, struct err *err)
@@ -170,11 +164,6 @@ static int make_plan(struct chunked_read *r, struct err *err)
 
 /* ---- content ---- */
 
-static bool next_known(struct chunked_read *r)
-{
-	return r->known.data[r->known_at++];
-}
-
 /* Gets a chunk, and looks whether it is what the table says. */
 static int get_chunk(struct chunked_read *r, const struct toc_chunk *c, struct err *err)
 {
@@ -207,7 +196,7 @@ static int get_chunk(struct chunked_read *r, const struct toc_chunk *c, struct e
 static int next_part(struct chunked_read *r, struct err *err)
 {
 	const struct toc_chunk *c = &r->file->chunks[r->chunk++];
-	bool known = !c->zeros && r->file->count > 1 && next_known(r);
+	bool known = !c->zeros && r->file->count > 1 && known_parts_next(&r->known);
 
 	r->part = (struct part){c->zeros ? PART_ZEROS
 				: known  ? PART_STORE
@@ -230,7 +219,7 @@ static int begin_file(struct chunked_read *r, const struct tarsplit_line *line,
 			       "'%.200s'",
 			       line->name);
 	r->chunk = 0;
-	if (r->file->size && next_known(r)) {
+	if (r->file->size && known_parts_next(&r->known)) {
 		r->part = (struct part){PART_STORE, r->file->digest, 0, r->file->size};
 		r->chunk = r->file->count;
 	}
@@ -249,11 +238,8 @@ static int give_part(struct chunked_read *r, void *data, size_t cap, size_t *ret
 	else if (p->kind == PART_CHUNK)
 		memcpy(data, r->plain.data + p->off, *ret_len);
 	else
-		rc = objects_read(r->objects, &p->digest, p->off, data, *ret_len, ret_len,
-				  err);
-	if (!rc && *ret_len == 0)
-		rc = err_set(err, ERR_FAILED,
-			     "an object of the store has become shorter");
+		rc = known_parts_read(&r->known, &p->digest, p->off, data, *ret_len,
+				      ret_len, err);
 	p->off += *ret_len;
 	return rc;
 }
@@ -343,7 +329,7 @@ void chunked_read_close(struct chunked_read *r)
 	toc_read_close(r->toc);
 	tarsplit_read_close(r->split);
 	codec_free(r->codec);
-	buf_release(&r->known);
+	known_parts_release(&r->known);
 	buf_release(&r->packed);
 	buf_release(&r->plain);
 	free(r->tail);
@@ -361,8 +347,7 @@ int chunked_read_open(struct source *source, const struct descriptor *d,
 	r->base = (struct stream){read_tar, close_nothing};
 	r->source = source;
 	r->desc = d;
-	r->objects = objects;
-	buf_init(&r->known, KNOWN_MAX);
+	known_parts_init(&r->known, objects);
 	buf_init(&r->packed, TOC_CHUNK_MAX);
 	buf_init(&r->plain, TOC_CHUNK_MAX);
 	rc = get_tail(r, err);

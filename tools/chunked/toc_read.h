@@ -7,7 +7,6 @@
 #define TOOLS_CHUNKED_TOC_READ_H
 
 #include "store/digest.h"
-#include "tools/chunked/json_reader.h"
 
 /* Bytes of a chunk, compressed or not: it is decoded in memory. */
 #define TOC_CHUNK_MAX (16u << 20)

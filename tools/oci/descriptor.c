@@ -86,6 +86,14 @@ static void parse_toc(const json_t *notes, struct descriptor_toc *ret)
 	*ret = toc;
 }
 
+static void parse_stargz(const json_t *notes, struct descriptor_stargz *ret)
+{
+	const char *sum =
+		json_string_value(json_object_get(notes, DESCRIPTOR_NOTE_STARGZ));
+
+	ret->given = sum && !digest_parse(sum, strlen(sum), &ret->digest, NULL);
+}
+
 static int parse_annotations(const json_t *object, struct descriptor *ret,
 			     struct err *err)
 {
@@ -96,6 +104,7 @@ static int parse_annotations(const json_t *object, struct descriptor *ret,
 	if (rc || !notes)
 		return rc;
 	parse_toc(notes, &ret->toc);
+	parse_stargz(notes, &ret->stargz);
 	rc = document_text(notes, "org.opencontainers.image.ref.name", &ret->tag, err);
 	if (!rc)
 		rc = document_text(notes, "io.containerd.image.name", &ret->image_name,

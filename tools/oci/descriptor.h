@@ -35,6 +35,13 @@ struct descriptor_toc {
 	uint64_t split_at, split_len, split_size; /* tar-split */
 };
 
+/* An eStargz layer has its table of contents at its end. */
+struct descriptor_stargz {
+	bool given;
+	struct digest digest; /* of the table, not compressed */
+};
+
+#define DESCRIPTOR_NOTE_STARGZ   "containerd.io/snapshot/stargz/toc.digest"
 #define DESCRIPTOR_NOTE_CHECKSUM "io.github.containers.zstd-chunked.manifest-checksum"
 #define DESCRIPTOR_NOTE_POSITION "io.github.containers.zstd-chunked.manifest-position"
 #define DESCRIPTOR_NOTE_TARSPLIT "io.github.containers.zstd-chunked.tarsplit-position"
@@ -51,6 +58,7 @@ struct descriptor {
 	const char *tag;        /* annotation org.opencontainers.image.ref.name */
 	const char *image_name; /* annotation io.containerd.image.name */
 	struct descriptor_toc toc;
+	struct descriptor_stargz stargz;
 };
 
 enum descriptor_kind descriptor_kind(const char *media_type);

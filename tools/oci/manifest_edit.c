@@ -101,11 +101,22 @@ static int add_toc(json_t *layer, const struct descriptor_toc *t)
 						(uintmax_t)t->split_size));
 }
 
+static bool is_blob(const json_t *layer, const struct digest *d)
+{
+	const char *text = json_string_value(json_object_get(layer, "digest"));
+	struct digest is;
+
+	return text && !digest_parse(text, strlen(text), &is, NULL) &&
+	       digest_equal(&is, d);
+}
+
 static int edit_layer(json_t *layer, const struct descriptor *d)
 {
-	drop_notes(layer);
-	if (add_toc(layer, &d->toc))
-		return -1;
+	if (!is_blob(layer, &d->digest)) {
+		drop_notes(layer);
+		if (add_toc(layer, &d->toc))
+			return -1;
+	}
 	json_object_del(layer, "urls");
 	json_object_del(layer, "data");
 	return json_object_set_new(layer, "mediaType", json_string(d->media_type)) ||
