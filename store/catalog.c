@@ -331,7 +331,9 @@ int catalog_build(const char *store_path, struct catalog **ret, struct err *err)
 	remove_dir(store_path, SIDE_NAME);
 	r = catalog_new(store_path, SIDE_NAME, CATALOG_ENV_WRITE | CATALOG_ENV_BULK, ret,
 			err);
-	if (r == 0)
+	if (r < 0)
+		remove_dir(store_path, SIDE_NAME);
+	else
 		(*ret)->side = true;
 	return r;
 }
