@@ -387,6 +387,11 @@ int catalog_exchange(struct catalog *in_use, struct catalog *side, struct err *e
 	return r;
 }
 
+void catalog_clean(struct catalog *c)
+{
+	remove_dir(c->store, SIDE_NAME);
+}
+
 void catalog_discard(struct catalog *c)
 {
 	if (!c)

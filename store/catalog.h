@@ -36,6 +36,9 @@ int catalog_build(const char *store_path, struct catalog **ret,
 		  struct err *err) MUST_CHECK;
 int catalog_install(struct catalog *c, struct err *err) MUST_CHECK;
 void catalog_discard(struct catalog *c); /* NULL is ignored */
+/* Removes what was left beside the one in use by a process that was killed. Needs the store
+ * lock. */
+void catalog_clean(struct catalog *c);
 
 /* Whether the file is larger than LEAST bytes and by more than PERCENT larger than it would
  * be with full pages and none that is free: an estimate, made in no time. */

@@ -159,6 +159,7 @@ int gc_journal_compact(struct store *s, struct err *err)
 	if (r < 0)
 		return r;
 	r = compact(s, err);
+	catalog_clean(s->catalog);
 	store_unlock(s);
 	if (r == 0)
 		store_compact(s, CATALOG_PERCENT, CATALOG_LEAST);
