@@ -3,12 +3,10 @@
  * one takes the place of the old, under readers that live on. */
 #include "store/catalog_private.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "store/base/io.h"
 #include "store/perms.h"
@@ -16,20 +14,6 @@
 #define DIR_NAME  "catalog"
 #define SIDE_NAME "catalog.new"
 #define PATH_SIZE 4200
-
-struct catalog {
-	char *store; /* the store's path */
-	dev_t dev;   /* of the store directory */
-	ino_t ino;
-	bool writable;
-	bool side; /* being built beside the one in use */
-	unsigned users;
-	struct catalog *next;
-
-	pthread_mutex_t lock; /* env, its users, looked */
-	struct catalog_env *env;
-	time_t looked; /* when the file was last compared with what is open */
-};
 
 /* LMDB forbids opening an environment twice in a process. */
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -246,8 +230,7 @@ static void txn_free(struct catalog_txn *t)
 	free(t);
 }
 
-int catalog_begin(struct catalog *c, bool write, struct catalog_txn **ret,
-		  struct err *err)
+static int begin(struct catalog *c, bool write, struct catalog_txn **ret, struct err *err)
 {
 	struct catalog_txn *t = calloc(1, sizeof(*t));
 	int r;
@@ -271,6 +254,40 @@ int catalog_begin(struct catalog *c, bool write, struct catalog_txn **ret,
 	}
 	*ret = t;
 	return 0;
+}
+
+/* Whether a read sees what is not in use any more. Who replaces a catalog writes to the old
+ * one once more (catalog_exchange), so a look at the file is needed only after a commit. */
+static bool is_replaced(struct catalog_txn *t)
+{
+	struct catalog *c = t->catalog;
+	size_t id = mdb_txn_id(t->mdb);
+	bool replaced;
+
+	if (c->side || atomic_load_explicit(&t->env->seen, memory_order_relaxed) == id)
+		return false;
+	pthread_mutex_lock(&c->lock);
+	if (t->env == c->env)
+		(void)!refresh(c, NULL);
+	replaced = t->env != c->env;
+	atomic_store_explicit(&t->env->seen, id, memory_order_relaxed);
+	pthread_mutex_unlock(&c->lock);
+	return replaced;
+}
+
+int catalog_begin(struct catalog *c, bool write, struct catalog_txn **ret,
+		  struct err *err)
+{
+	struct catalog_txn *t;
+	int r = begin(c, write, &t, err);
+
+	if (r == 0 && !write && is_replaced(t)) {
+		catalog_abort(t);
+		r = begin(c, write, &t, err);
+	}
+	if (r == 0)
+		*ret = t;
+	return r;
 }
 
 int catalog_commit(struct catalog_txn *t, struct err *err)
@@ -314,23 +331,29 @@ int catalog_build(const char *store_path, struct catalog **ret, struct err *err)
 	remove_dir(store_path, SIDE_NAME);
 	r = catalog_new(store_path, SIDE_NAME, CATALOG_ENV_WRITE | CATALOG_ENV_BULK, ret,
 			err);
-	if (r == 0)
+	if (r < 0)
+		remove_dir(store_path, SIDE_NAME);
+	else
 		(*ret)->side = true;
 	return r;
 }
 
-static int swap_in(const char *store, struct err *err)
+/* ALWAYS: also if there is no old one, or if the filesystem cannot exchange two directories:
+ * then there is none for a moment. */
+static int swap_in(const char *store, bool always, struct err *err)
 {
 	auto_fd int fd = -1;
 	int r = open_dir(store, &fd, err);
 
 	if (r < 0)
 		return r;
-	if (renameat2(fd, SIDE_NAME, fd, DIR_NAME, RENAME_EXCHANGE) == 0)
-		return io_sync_dir(fd, store, err);
-	/* There is no old one, or the filesystem cannot exchange. */
-	remove_dir(store, DIR_NAME);
-	r = io_rename(fd, SIDE_NAME, DIR_NAME, err);
+	if (renameat2(fd, SIDE_NAME, fd, DIR_NAME, RENAME_EXCHANGE) < 0) {
+		if (!always)
+			return err_sys(err, errno, "cannot replace the catalog of '%s'",
+				       store);
+		remove_dir(store, DIR_NAME);
+		r = io_rename(fd, SIDE_NAME, DIR_NAME, err);
+	}
 	return r < 0 ? r : io_sync_dir(fd, store, err);
 }
 
@@ -339,10 +362,34 @@ int catalog_install(struct catalog *c, struct err *err)
 	int r = catalog_env_sync(c->env, err);
 
 	if (r == 0)
-		r = swap_in(c->store, err);
-	remove_dir(c->store, SIDE_NAME); /* now the old one */
-	catalog_close(c);
+		r = swap_in(c->store, true, err);
+	catalog_discard(c); /* beside is the old one now */
 	return r;
+}
+
+int catalog_exchange(struct catalog *in_use, struct catalog *side, struct err *err)
+{
+	struct catalog_env *old;
+	int r = catalog_env_sync(side->env, err);
+
+	if (r == 0)
+		r = swap_in(side->store, false, err);
+	catalog_discard(side);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&in_use->lock);
+	old = in_use->env;
+	old->users++;
+	r = refresh(in_use, err);
+	catalog_env_touch(old);
+	env_put(old);
+	pthread_mutex_unlock(&in_use->lock);
+	return r;
+}
+
+void catalog_clean(struct catalog *c)
+{
+	remove_dir(c->store, SIDE_NAME);
 }
 
 void catalog_discard(struct catalog *c)

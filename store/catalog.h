@@ -11,8 +11,8 @@
  *
  * The environment is opened once per process, after fork, with a fixed 1 TiB map; durable
  * (no NOSYNC, no WRITEMAP). Stale readers are cleared at open and when readers run out. A
- * rebuilt catalog replaces the directory: who has the old one open goes over to the new
- * one with its next write, or within a second.
+ * new catalog replaces the directory: who has the old one open goes over to the new one with
+ * its next transaction (within a second if who replaced it was killed right then).
  */
 #ifndef STORE_CATALOG_H
 #define STORE_CATALOG_H
@@ -36,6 +36,17 @@ int catalog_build(const char *store_path, struct catalog **ret,
 		  struct err *err) MUST_CHECK;
 int catalog_install(struct catalog *c, struct err *err) MUST_CHECK;
 void catalog_discard(struct catalog *c); /* NULL is ignored */
+/* Removes what was left beside the one in use by a process that was killed. Needs the store
+ * lock. */
+void catalog_clean(struct catalog *c);
+
+/* Whether the file is larger than LEAST bytes and by more than PERCENT larger than it would
+ * be with full pages and none that is free: an estimate, made in no time. */
+int catalog_compact_gains(struct catalog *c, unsigned percent, size_t least, bool *ret,
+			  struct err *err) MUST_CHECK;
+/* Puts a copy with full pages in place. Needs the store lock, and room for the copy; the one
+ * in use stays as it is if anything fails. */
+int catalog_compact(struct catalog *c, struct err *err) MUST_CHECK;
 
 /* Goes over to an installed catalog now. ERR_NOTFOUND: there is none any more. */
 int catalog_refresh(struct catalog *c, struct err *err) MUST_CHECK;

@@ -14,6 +14,7 @@
 #define MAP_SIZE_MIN (1ull << 28)
 #define READERS_MAX  512
 #define PATH_SIZE    4200
+#define OPEN_TRIES   16 /* while the directory is being replaced */
 
 /* Another process with our number (in another pid namespace) blocks the reader table. If it
  * lives shortly, waiting is enough. */
@@ -81,6 +82,21 @@ int catalog_env_begin(struct catalog_env *e, bool write, MDB_txn **ret, struct e
 	return rc ? catalog_error(rc, "cannot begin a transaction", err) : 0;
 }
 
+void catalog_env_touch(struct catalog_env *e)
+{
+	char name[] = "replaced";
+	MDB_val key = {sizeof(name) - 1, name}, value = {0, NULL};
+	MDB_txn *txn;
+
+	mdb_env_set_flags(e->mdb, MDB_NOSYNC, 1);
+	if (mdb_txn_begin(e->mdb, NULL, 0, &txn))
+		return;
+	if (mdb_put(txn, e->tables[CATALOG_META], &key, &value, 0))
+		mdb_txn_abort(txn);
+	else
+		mdb_txn_commit(txn);
+}
+
 /* ---- opening ---- */
 
 /* The file may be shorter than it says: touching what is missing would be SIGBUS. */
@@ -99,7 +115,7 @@ static int check_length(struct catalog_env *e, const char *dir, struct err *err)
 	mdb_env_info(e->mdb, &info);
 	mdb_env_stat(e->mdb, &page);
 	if ((uint64_t)st.st_size / page.ms_psize <= info.me_last_pgno)
-		return err_set(err, ERR_CORRUPT, "catalog: '%s' is cut short", path);
+		return err_set(err, ERR_CORRUPT, "catalog: its file is cut short");
 	return 0;
 }
 
@@ -243,7 +259,7 @@ static void look_at_files(const char *dir, bool *ret_data, bool *ret_lock)
 		    (errno == ENOENT && eaccess(dir, W_OK) == 0);
 }
 
-int catalog_env_open(const char *dir, unsigned flags, struct catalog_env **ret,
+static int open_here(const char *dir, unsigned flags, struct catalog_env **ret,
 		     struct err *err)
 {
 	bool write = flags & CATALOG_ENV_WRITE;
@@ -253,7 +269,7 @@ int catalog_env_open(const char *dir, unsigned flags, struct catalog_env **ret,
 
 	look_at_files(dir, &data, &lock);
 	if (!data && !write)
-		return err_set(err, ERR_NOTFOUND, "there is no catalog in '%s'", dir);
+		return err_set(err, ERR_NOTFOUND, "there is no catalog");
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return err_nomem(err);
@@ -275,6 +291,40 @@ int catalog_env_open(const char *dir, unsigned flags, struct catalog_env **ret,
 	}
 	*ret = e;
 	return 0;
+}
+
+/* Whether FD is still what the path leads to; while it is open nothing else can look so. */
+static bool is_in_place(int fd, const char *dir)
+{
+	struct stat held, there;
+
+	return fstat(fd, &held) == 0 && stat(dir, &there) == 0 &&
+	       held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+}
+
+/* The directory may be replaced meanwhile: LMDB must not get the data of one and the lock
+ * file of the other, so both are opened below a directory that is held. */
+int catalog_env_open(const char *dir, unsigned flags, struct catalog_env **ret,
+		     struct err *err)
+{
+	for (unsigned i = 0;; i++) {
+		struct catalog_env *e = NULL;
+		auto_fd int fd = -1;
+		char held[64];
+		int r = io_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, 0, &fd, err);
+
+		if (r < 0)
+			return r;
+		snprintf(held, sizeof(held), "/proc/self/fd/%d", fd);
+		r = open_here(is_in_place(fd, held) ? held : dir, flags, &e, err);
+		if (i < OPEN_TRIES && !is_in_place(fd, dir)) {
+			catalog_env_close(e);
+			continue;
+		}
+		if (r == 0)
+			*ret = e;
+		return r;
+	}
 }
 
 void catalog_env_close(struct catalog_env *e)

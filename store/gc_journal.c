@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The journal as one record. The record says what the catalog says, so the catalog stays: its
  * mark goes to the end of the new journal. After a crash between the two the catalog is made
- * anew from the new journal, which takes longer and gives the same. */
-#include <sys/stat.h>
-
+ * anew from the new journal, which takes longer and gives the same. Then the catalog, too, is
+ * made as small as it can be. */
 #include "store/check_private.h"
 #include "store/gc_private.h"
 
 /* Shorter ones are left alone; others if they would shrink to less than a part of this. */
 #define LEAST  (64u << 10)
 #define SHRINK 4
-/* The catalog never gives pages back: one that is mostly empty is made anew, if that is
- * quick. */
-#define CATALOG_LEAST       (2u << 20)
-#define CATALOG_OBJECTS_MAX 200000
-#define CATALOG_OBJECT      256 /* bytes it takes at most, pages half full */
+/* The catalog is written anew if it is larger and wastes more. */
+#define CATALOG_LEAST   (256u << 10)
+#define CATALOG_PERCENT 10
 
 /* ---- numbers that are nothing's ---- */
 
@@ -155,38 +152,6 @@ static int compact(struct store *s, struct err *err)
 	return r;
 }
 
-/* ---- the catalog ---- */
-
-static int count_object(void *arg, const struct digest *d,
-			const struct object_place *place, struct err *err)
-{
-	(void)d;
-	(void)place;
-	(void)err;
-	return ++*(uint64_t *)arg > CATALOG_OBJECTS_MAX;
-}
-
-static int rebuild(struct store *s, struct err *err)
-{
-	struct store_recover_options o = {0};
-	struct catalog_txn *t = NULL;
-	uint64_t objects = 0;
-	struct stat st;
-	int r;
-
-	if (fstatat(s->dirfd, "catalog/data.mdb", &st, 0) < 0 ||
-	    st.st_size < CATALOG_LEAST)
-		return 0;
-	r = catalog_begin(s->catalog, false, &t, err);
-	if (r == 0)
-		r = catalog_object_each(t, count_object, &objects, err);
-	catalog_abort(t);
-	if (r < 0 || objects > CATALOG_OBJECTS_MAX ||
-	    (uint64_t)st.st_size < CATALOG_LEAST / 2 + 2 * objects * CATALOG_OBJECT)
-		return r < 0 ? r : 0;
-	return store_recover_rebuild(s, &o, err);
-}
-
 int gc_journal_compact(struct store *s, struct err *err)
 {
 	int r = store_lock(s, err);
@@ -194,8 +159,9 @@ int gc_journal_compact(struct store *s, struct err *err)
 	if (r < 0)
 		return r;
 	r = compact(s, err);
-	if (r == 0)
-		r = rebuild(s, err);
+	catalog_clean(s->catalog);
 	store_unlock(s);
+	if (r == 0)
+		store_compact(s, CATALOG_PERCENT, CATALOG_LEAST);
 	return r;
 }

@@ -4,6 +4,13 @@
 
 #include <time.h>
 
+#include "store/store_private.h"
+
+/* A commit that makes the catalog waste so much has written at least a part of that size
+ * itself, so that writing all of it anew once costs no more than a few times as much. */
+#define COMPACT_PERCENT 25
+#define COMPACT_LEAST   (4u << 20)
+
 /* ---- collecting items ---- */
 
 static int copy_item(struct session_item *to, const struct record_item *item,
@@ -504,6 +511,8 @@ static int publish_all(struct session *s, struct err *err)
 		return session_commit_settle(s, &failure, err);
 	if (publish.any)
 		session_pack_close(s);
+	if (publish.any && count)
+		store_compact(s->store, COMPACT_PERCENT, COMPACT_LEAST);
 	return 0;
 }
 

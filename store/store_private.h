@@ -91,4 +91,11 @@ int store_recover_needed(struct store *s, bool *ret, struct err *err) MUST_CHECK
 /* Makes the catalog usable and current: replays, or rebuilds. */
 int store_recover(struct store *s, struct err *err) MUST_CHECK;
 
+/* ---- store_compact.c ---- */
+
+/* Makes the catalog smaller if that gains something: see catalog_compact_gains. Takes the
+ * store lock. What goes wrong (the disk is full) is nobody's error: the catalog stays as it
+ * is, and the next commit tries again. */
+void store_compact(struct store *s, unsigned percent, size_t least);
+
 #endif
