@@ -68,6 +68,26 @@ else
 fi
 lc unmount "$T/m"
 
+# ---- open trees ----
+
+lc import "oci:$T/img:v1" app:6 >/dev/null
+lc snapshot "$T/step" --parent app:6 --name app:7 >/dev/null
+upper=$(lc show app:7 --json | jq -r .chain)
+lc mount "$T/m"
+ls "$T/m/chains/sha256/${upper#sha256:}" >/dev/null
+lc unmount "$T/m"
+lc remove app:6 app:7
+is 'a tree nobody reads keeps nothing more' "$(kept "chain:$upper" | grep -c ^open)" 0
+exec 9<"$(find "$T/store/trees" -type f -size +0 -printf '%T@ %p\n' | sort -n | tail -1 | cut -d' ' -f2-)"
+for d in $(lc list chains | awk '{print $1}') $(lc list layers | awk '{print $1}'); do
+    kept "$d"
+done | grep -c '^open' >"$T/opened"
+is 'one that is open is a reason' "$(($(cat "$T/opened") > 0))" 1
+exec 9<&-
+is 'and none any more' "$(for d in $(lc list chains | awk '{print $1}'); do
+    kept "chain:$d"
+done | grep -c '^open')" 0
+
 # ---- build caches ----
 
 mkdir "$T/fixtures"
