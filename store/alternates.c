@@ -402,6 +402,8 @@ struct question {
 	uint64_t prefix;
 	unsigned bits;
 	void *ret;
+	enum record_type type; /* of ask_row: what RET is, and its size */
+	size_t size;
 };
 
 static int ask_all(struct alternates *a, const struct question *q, struct err *err)
@@ -490,46 +492,56 @@ int alternates_layer_get(struct alternates *a, const struct digest *diffid,
 	return ask(a, &q, err);
 }
 
-static int ask_blob(struct share *s, const struct question *q, uint32_t slot,
-		    struct err *err)
+static int ask_row(struct share *s, const struct question *q, uint32_t slot,
+		   struct err *err)
 {
-	const struct record_blob *blob = share_blob(s, q->digest);
+	const void *there = share_row(s, q->type, q->digest);
 
 	(void)err;
 	(void)slot;
-	if (!blob)
+	if (!there)
 		return -ERR_NOTFOUND;
-	*(struct record_blob *)q->ret = *blob;
+	memcpy(q->ret, there, q->size);
 	return 0;
+}
+
+static int row_get(struct alternates *a, enum record_type type, const struct digest *d,
+		   void *ret, size_t size, struct err *err)
+{
+	const struct question q = {
+		.ask = ask_row, .digest = d, .ret = ret, .type = type, .size = size};
+
+	return ask(a, &q, err);
 }
 
 int alternates_blob_get(struct alternates *a, const struct digest *blob,
 			struct record_blob *ret, struct err *err)
 {
-	const struct question q = {.ask = ask_blob, .digest = blob, .ret = ret};
-
-	return ask(a, &q, err);
-}
-
-static int ask_encoding(struct share *s, const struct question *q, uint32_t slot,
-			struct err *err)
-{
-	const struct record_encoding *how = share_encoding(s, q->digest);
-
-	(void)err;
-	(void)slot;
-	if (!how)
-		return -ERR_NOTFOUND;
-	*(struct record_encoding *)q->ret = *how;
-	return 0;
+	return row_get(a, RECORD_BLOB, blob, ret, sizeof(*ret), err);
 }
 
 int alternates_encoding_get(struct alternates *a, const struct digest *blob,
 			    struct record_encoding *ret, struct err *err)
 {
-	const struct question q = {.ask = ask_encoding, .digest = blob, .ret = ret};
+	return row_get(a, RECORD_ENCODING, blob, ret, sizeof(*ret), err);
+}
 
-	return ask(a, &q, err);
+int alternates_chain_get(struct alternates *a, const struct digest *chainid,
+			 struct record_chain *ret, struct err *err)
+{
+	return row_get(a, RECORD_CHAIN, chainid, ret, sizeof(*ret), err);
+}
+
+int alternates_image_get(struct alternates *a, const struct digest *manifest,
+			 struct record_image *ret, struct err *err)
+{
+	return row_get(a, RECORD_IMAGE, manifest, ret, sizeof(*ret), err);
+}
+
+int alternates_key_get(struct alternates *a, const struct digest *key,
+		       struct record_key *ret, struct err *err)
+{
+	return row_get(a, RECORD_KEY, key, ret, sizeof(*ret), err);
 }
 
 /* ---- names ---- */

@@ -52,6 +52,14 @@ int alternates_blob_get(struct alternates *a, const struct digest *blob,
 int alternates_encoding_get(struct alternates *a, const struct digest *blob,
 			    struct record_encoding *ret, struct err *err) MUST_CHECK;
 
+/* As they are there; numbers mean nothing here. ERR_NOTFOUND without a text. */
+int alternates_chain_get(struct alternates *a, const struct digest *chainid,
+			 struct record_chain *ret, struct err *err) MUST_CHECK;
+int alternates_image_get(struct alternates *a, const struct digest *manifest,
+			 struct record_image *ret, struct err *err) MUST_CHECK;
+int alternates_key_get(struct alternates *a, const struct digest *key,
+		       struct record_key *ret, struct err *err) MUST_CHECK;
+
 /* The names in one alternate directory, of all its publishers; EACH may not call back.
  * ERR_NOTFOUND: PATH is no alternate. */
 typedef int alternates_ref_fn(void *arg, const struct record_ref *ref, struct err *err);

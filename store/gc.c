@@ -2,8 +2,6 @@
  * gc: the order of things. */
 #include "store/gc.h"
 
-#include <time.h>
-
 #include "store/gc_private.h"
 
 /* Rounds of giving up what only the grace keeps, until the store is small enough. */
@@ -108,17 +106,14 @@ int gc_run(struct store *s, const struct gc_options *o, struct gc_result *ret,
 	   struct err *err)
 {
 	struct gc_result result = {0};
-	struct gc_roots g = {.store = s,
-			     .options = o,
-			     .result = &result,
-			     .cutoff = time(NULL) - o->grace,
-			     .key_cutoff = o->keep_keys ? time(NULL) - o->keep_keys : 0};
+	struct gc_roots g = {.store = s, .options = o, .result = &result};
 	auto_fd int lock = -1;
 	int r;
 
 	if (!s->writable && !o->dry_run)
 		return err_set(err, ERR_FAILED, "the store '%s' is open read-only",
 			       s->path);
+	gc_roots_times(&g);
 	gc_roots_init(&g);
 	r = store_gc_lock(s, o->dry_run, &lock, err);
 	if (r == 0)

@@ -40,19 +40,29 @@ static bool is_wanted(const struct search *s, const struct record_artifact *a)
 	return s->pins && pins_seen_has(s->pins, get_le64(a->manifest.bytes));
 }
 
+static int keep_for(struct search *s, const struct record_artifact *a,
+		    const struct digest *d, struct err *err)
+{
+	const struct gc_reason reason = {.kind = GC_BY_ARTIFACT, .id = a->manifest};
+	int r = gc_roots_keep(s->g, s->txn, d, err);
+
+	return r < 0 ? r : gc_why_root(s->g->why, s->txn, &reason, d, err);
+}
+
 /* Whatever the digest names. */
-static int keep_need(struct search *s, const struct digest *d, struct err *err)
+static int keep_need(struct search *s, const struct record_artifact *a,
+		     const struct digest *d, struct err *err)
 {
 	struct record_blob blob;
 	int r = gc_roots_list(s->g, d, err);
 
 	if (r == 0)
-		r = gc_roots_keep(s->g, s->txn, d, err);
+		r = keep_for(s, a, d, err);
 	if (r < 0)
 		return r;
 	r = catalog_blob_get(s->txn, d, &blob, NULL);
 	if (r == 0)
-		r = gc_roots_keep(s->g, s->txn, &blob.diffid, err);
+		r = keep_for(s, a, &blob.diffid, err);
 	return r == -ERR_NOTFOUND ? 0 : r;
 }
 
@@ -71,7 +81,7 @@ static int on_artifact(void *arg, const struct record_artifact *a, struct err *e
 	if (r == 0)
 		r = artifact_needs(s->objects, a, &list, err);
 	for (size_t k = 0; k < list.len / sizeof(struct digest) && r == 0; k++)
-		r = keep_need(s, &digests_of(&list)[k], err);
+		r = keep_need(s, a, &digests_of(&list)[k], err);
 	return r;
 }
 

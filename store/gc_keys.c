@@ -62,6 +62,7 @@ static uint64_t size_of(struct catalog_txn *t, const struct digest *chainid)
 
 static int decide(struct gathering *k, const struct seen_key *key, struct err *err)
 {
+	const struct gc_reason reason = {.kind = GC_BY_KEY, .id = key->key};
 	struct gc_roots *g = k->g;
 	bool needed = digest_map_find(&g->chains, &key->chainid) >= 0;
 	int r = 0;
@@ -72,7 +73,11 @@ static int decide(struct gathering *k, const struct seen_key *key, struct err *e
 		r = gc_roots_soft(g, key->used, size_of(k->txn, &key->chainid), err);
 	if (r == 0)
 		r = gc_roots_keep(g, k->txn, &key->manifest, err);
-	return r < 0 ? r : gc_roots_keep(g, k->txn, &key->chainid, err);
+	if (r == 0)
+		r = gc_roots_keep(g, k->txn, &key->chainid, err);
+	if (r == 0)
+		r = gc_why_root(g->why, k->txn, &reason, &key->manifest, err);
+	return r < 0 ? r : gc_why_root(g->why, k->txn, &reason, &key->chainid, err);
 }
 
 int gc_keys_find(struct gc_roots *g, struct catalog_txn *t, struct err *err)

@@ -2,13 +2,13 @@
  * What the parts of gc share: gc.c (the order of things), gc_roots.c (what is needed, of all
  * that has a row in the catalog), gc_keys.c (which keys stay), gc_mark.c (what of that packs have), gc_copy.c (what a pack
  * has that is needed, into another), gc_packs.c (which packs, and their commit), gc_sweep.c
- * (leftovers), gc_journal.c (the journal as one record).
+ * (leftovers), gc_journal.c (the journal as one record), gc_why.c (why something stays).
  */
 #ifndef STORE_GC_PRIVATE_H
 #define STORE_GC_PRIVATE_H
 
 #include "store/digest_map.h"
-#include "store/gc.h"
+#include "store/gc_why.h"
 #include "store/pins.h"
 #include "store/session_private.h"
 #include "store/store_private.h"
@@ -32,12 +32,17 @@ struct gc_roots {
 		listed;      /* struct gc_kept: by names and artifacts, whatever it is */
 	struct buf soft;     /* struct gc_soft, of layers and keys */
 	struct buf old_keys; /* struct digest: those that go */
+	struct gc_why *why;  /* NULL: nobody asks */
 };
 
 /* Finds and commits what is gone; with dry_run only finds. Can be run again. */
 void gc_roots_init(struct gc_roots *g);
 void gc_roots_release(struct gc_roots *g);
 int gc_roots_run(struct gc_roots *g, struct err *err) MUST_CHECK;
+/* Only finds what is needed, without the notes of sessions. */
+int gc_roots_find(struct gc_roots *g, struct catalog_txn *t, struct err *err) MUST_CHECK;
+/* The cut-offs by the options and the clock. */
+void gc_roots_times(struct gc_roots *g);
 
 /* Keeps what the digest names: an image, layer or chain; nothing is fine. */
 int gc_roots_keep(struct gc_roots *g, struct catalog_txn *t, const struct digest *id,
@@ -64,6 +69,16 @@ int gc_artifacts_find(struct gc_roots *g, struct catalog_txn *t,
 /* Marks what artifacts need of packs. */
 int gc_artifacts_mark(struct gc_mark *m, struct catalog_txn *t,
 		      struct err *err) MUST_CHECK;
+
+/* ---- gc_why.c ---- */
+
+/* For each root that keeps ID and what that needs: is it what was asked for? WHY NULL: no. */
+int gc_why_root(struct gc_why *why, struct catalog_txn *t, const struct gc_reason *reason,
+		const struct digest *id, struct err *err) MUST_CHECK;
+/* The same where nothing else is kept because of it. */
+int gc_why_alone(struct gc_why *why, const struct gc_reason *reason,
+		 enum gc_why_kind kind, const struct digest *id,
+		 struct err *err) MUST_CHECK;
 
 /* ---- gc_mark.c ---- */
 

@@ -26,6 +26,14 @@ void gc_roots_init(struct gc_roots *g)
 	buf_init(&g->old_keys, SOFT_MAX * sizeof(struct digest));
 }
 
+void gc_roots_times(struct gc_roots *g)
+{
+	int64_t now = time(NULL);
+
+	g->cutoff = now - g->options->grace;
+	g->key_cutoff = g->options->keep_keys ? now - g->options->keep_keys : 0;
+}
+
 void gc_roots_release(struct gc_roots *g)
 {
 	digest_map_release(&g->images);
@@ -124,11 +132,17 @@ struct visit {
 
 static int on_ref(void *arg, const struct record_ref *ref, struct err *err)
 {
+	const struct gc_reason reason = {.kind = GC_BY_NAME, .name = ref->name};
 	struct visit *v = arg;
 	int r = gc_roots_list(v->g, &ref->index, err);
 
-	for (uint32_t i = 0; i < ref->count && r == 0; i++)
-		r = keep_image(v->g, v->txn, &ref->targets[i].manifest, err);
+	for (uint32_t i = 0; i < ref->count && r == 0; i++) {
+		const struct digest *manifest = &ref->targets[i].manifest;
+
+		r = keep_image(v->g, v->txn, manifest, err);
+		if (r == 0)
+			r = gc_why_root(v->g->why, v->txn, &reason, manifest, err);
+	}
 	return r;
 }
 
@@ -172,60 +186,79 @@ static int keep_soft(struct gc_roots *g, const struct record_layer *layer, int64
 		       : gc_roots_soft(g, used, layer->new_size, err);
 }
 
-static bool in_grace(const struct gc_roots *g, int64_t used)
+/* By a running session, or by whoever reads its tree. */
+static bool is_held(const struct visit *v, const struct digest *id, uint32_t number,
+		    struct gc_reason *reason)
 {
-	return g->options->grace > 0 && used >= g->cutoff;
+	reason->kind = GC_BY_OPEN;
+	return is_pinned(v, id) || forest_disk_in_use(v->g->store, number);
+}
+
+static bool is_recent(const struct visit *v, int64_t created, uint32_t number,
+		      struct gc_reason *reason)
+{
+	reason->kind = GC_BY_GRACE;
+	reason->used = used_at(v, created, number);
+	return v->g->options->grace > 0 && reason->used >= v->g->cutoff;
 }
 
 static int on_layer(void *arg, const struct record_layer *layer, struct err *err)
 {
+	struct gc_reason reason = {.id = layer->diffid};
 	struct visit *v = arg;
 	struct gc_roots *g = v->g;
-	int64_t used;
-	int r;
+	int r = 0;
 
-	if (has(&g->layers, &layer->diffid))
+	if (!g->why && has(&g->layers, &layer->diffid))
 		return 0;
-	if (is_pinned(v, &layer->diffid) || forest_disk_in_use(g->store, layer->number))
-		return keep(&g->layers, &layer->diffid, err);
-	used = used_at(v, layer->created, layer->number);
-	if (!in_grace(g, used))
-		return 0;
-	r = keep_soft(g, layer, used, err);
-	return r < 0 ? r : keep(&g->layers, &layer->diffid, err);
+	if (!is_held(v, &layer->diffid, layer->number, &reason)) {
+		if (!is_recent(v, layer->created, layer->number, &reason))
+			return 0;
+		r = keep_soft(g, layer, reason.used, err);
+	}
+	if (r == 0)
+		r = keep(&g->layers, &layer->diffid, err);
+	return r < 0 ? r
+		     : gc_why_alone(g->why, &reason, GC_WHY_LAYER, &layer->diffid, err);
 }
 
 static int on_chain(void *arg, const struct record_chain *chain, struct err *err)
 {
+	struct gc_reason reason = {.id = chain->chainid};
 	struct visit *v = arg;
 	struct gc_roots *g = v->g;
 	struct record_layer layer;
-	int64_t used;
-	int r;
+	int r = 0;
 
-	if (has(&g->chains, &chain->chainid))
+	if (!g->why && has(&g->chains, &chain->chainid))
 		return 0;
-	if (is_pinned(v, &chain->chainid) || forest_disk_in_use(g->store, chain->number))
-		return keep_chain(g, v->txn, &chain->chainid, err);
-	r = catalog_layer_get(v->txn, &chain->diffid, &layer, err);
-	if (r < 0)
-		return r == -ERR_NOTFOUND ? 0 : r;
-	used = used_at(v, layer.created, chain->number);
-	if (!in_grace(g, used))
-		return 0;
-	r = keep_soft(g, &layer, used, err);
-	return r < 0 ? r : keep_chain(g, v->txn, &chain->chainid, err);
+	if (!is_held(v, &chain->chainid, chain->number, &reason)) {
+		r = catalog_layer_get(v->txn, &chain->diffid, &layer, err);
+		if (r < 0)
+			return r == -ERR_NOTFOUND ? 0 : r;
+		if (!is_recent(v, layer.created, chain->number, &reason))
+			return 0;
+		r = keep_soft(g, &layer, reason.used, err);
+	}
+	if (r == 0)
+		r = keep_chain(g, v->txn, &chain->chainid, err);
+	return r < 0 ? r : gc_why_root(g->why, v->txn, &reason, &chain->chainid, err);
 }
 
 /* Of a chain that is kept for its own sake the images are kept too. */
 static int on_image(void *arg, const struct record_image *image, struct err *err)
 {
+	const struct gc_reason reason = {.kind = GC_BY_CHAIN, .id = image->chainid};
 	struct visit *v = arg;
+	int r;
 
-	if (is_pinned(v, &image->manifest) ||
-	    (v->g->options->grace > 0 && has(&v->g->chains, &image->chainid)))
-		return keep_image(v->g, v->txn, &image->manifest, err);
-	return 0;
+	if (!is_pinned(v, &image->manifest) &&
+	    (v->g->options->grace <= 0 || !has(&v->g->chains, &image->chainid)))
+		return 0;
+	r = keep_image(v->g, v->txn, &image->manifest, err);
+	return r < 0 ? r
+		     : gc_why_alone(v->g->why, &reason, GC_WHY_IMAGE, &image->manifest,
+				    err);
 }
 
 /* Every kind of root has its line here. */
@@ -234,8 +267,14 @@ static int find_needed(struct visit *v, struct err *err)
 	struct gc_roots *g = v->g;
 	int r = catalog_ref_each(v->txn, NULL, on_ref, v, err);
 
-	for (size_t i = 0; i < g->options->root_count && r == 0; i++)
+	for (size_t i = 0; i < g->options->root_count && r == 0; i++) {
+		const struct gc_reason reason = {.kind = GC_BY_ROOT, .root = i};
+
 		r = keep_either(g, v->txn, &g->options->roots[i], err);
+		if (r == 0)
+			r = gc_why_root(g->why, v->txn, &reason, &g->options->roots[i],
+					err);
+	}
 	if (r == 0)
 		r = gc_keys_find(g, v->txn, err);
 	if (r == 0)
@@ -245,6 +284,13 @@ static int find_needed(struct visit *v, struct err *err)
 	if (r == 0)
 		r = catalog_image_each(v->txn, NULL, on_image, v, err);
 	return r < 0 ? r : gc_artifacts_find(g, v->txn, v->pins, err);
+}
+
+int gc_roots_find(struct gc_roots *g, struct catalog_txn *t, struct err *err)
+{
+	struct visit v = {.g = g, .txn = t};
+
+	return find_needed(&v, err);
 }
 
 /* ---- the rest ---- */

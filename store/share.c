@@ -115,6 +115,12 @@ static int on_item(void *arg, const struct record_item *item, struct err *err)
 	case RECORD_ENCODING:
 		return put_into(&s->encodings, &item->encoding.blob, &item->encoding,
 				err);
+	case RECORD_CHAIN:
+		return put_into(&s->chains, &item->chain.chainid, &item->chain, err);
+	case RECORD_IMAGE:
+		return put_into(&s->images, &item->image.manifest, &item->image, err);
+	case RECORD_KEY:
+		return put_into(&s->keys, &item->key.key, &item->key, err);
 	case RECORD_REF:
 		return put_ref(s, &item->ref, err);
 	default: /* of use to the publisher only */
@@ -149,6 +155,9 @@ int share_open(int dirfd, const char *name, struct share **ret, struct err *err)
 	digest_map_init(&s->layers, sizeof(struct record_layer));
 	digest_map_init(&s->blobs, sizeof(struct record_blob));
 	digest_map_init(&s->encodings, sizeof(struct record_encoding));
+	digest_map_init(&s->chains, sizeof(struct record_chain));
+	digest_map_init(&s->images, sizeof(struct record_image));
+	digest_map_init(&s->keys, sizeof(struct record_key));
 	buf_init(&s->refs, REFS_MAX * sizeof(struct share_ref));
 	r = share_index_open(s, dirfd, err);
 	if (r == 0)
@@ -169,6 +178,9 @@ void share_close(struct share *s)
 	digest_map_release(&s->layers);
 	digest_map_release(&s->blobs);
 	digest_map_release(&s->encodings);
+	digest_map_release(&s->chains);
+	digest_map_release(&s->images);
+	digest_map_release(&s->keys);
 	for (size_t i = 0; i < share_ref_count(s); i++)
 		free(refs_of(s)[i].memory);
 	buf_release(&s->refs);
@@ -193,15 +205,23 @@ const struct record_layer *share_layer(const struct share *s, const struct diges
 	return find_in(&s->layers, diffid);
 }
 
-const struct record_blob *share_blob(const struct share *s, const struct digest *blob)
+const void *share_row(const struct share *s, enum record_type type,
+		      const struct digest *d)
 {
-	return find_in(&s->blobs, blob);
-}
-
-const struct record_encoding *share_encoding(const struct share *s,
-					     const struct digest *blob)
-{
-	return find_in(&s->encodings, blob);
+	switch (type) {
+	case RECORD_BLOB:
+		return find_in(&s->blobs, d);
+	case RECORD_ENCODING:
+		return find_in(&s->encodings, d);
+	case RECORD_CHAIN:
+		return find_in(&s->chains, d);
+	case RECORD_IMAGE:
+		return find_in(&s->images, d);
+	case RECORD_KEY:
+		return find_in(&s->keys, d);
+	default:
+		return NULL;
+	}
 }
 
 size_t share_ref_count(const struct share *s)

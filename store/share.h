@@ -40,9 +40,9 @@ int share_object_by_prefix(struct share *s, uint64_t prefix, unsigned bits,
 /* NULL: not there. Valid as long as the share. */
 const struct record_layer *share_layer(const struct share *s,
 				       const struct digest *diffid);
-const struct record_blob *share_blob(const struct share *s, const struct digest *blob);
-const struct record_encoding *share_encoding(const struct share *s,
-					     const struct digest *blob);
+/* The same for RECORD_BLOB, RECORD_ENCODING, RECORD_CHAIN, RECORD_IMAGE and RECORD_KEY. */
+const void *share_row(const struct share *s, enum record_type type,
+		      const struct digest *d);
 
 /* Names, in byte order. */
 size_t share_ref_count(const struct share *s);

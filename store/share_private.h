@@ -28,7 +28,8 @@ struct share {
 	struct share_block cache[SHARE_CACHED];
 
 	struct digest_map layers, blobs, encodings; /* of their records */
-	struct buf refs;                            /* struct share_ref, in share.c */
+	struct digest_map chains, images, keys;
+	struct buf refs; /* struct share_ref, in share.c */
 };
 
 /* Opens the file and checks all that the header and the table of blocks say. */

@@ -2,6 +2,7 @@
  * `layercache lookup KEY...`: is there a result?
  */
 #include "fs/mounts.h"
+#include "store/key_adopt.h"
 #include "store/key_use.h"
 #include "tools/commands.h"
 #include "tools/key_remote.h"
@@ -154,6 +155,43 @@ static int open_mount(const struct command_call *call, char **ret, struct err *e
 
 /* ---- other stores ---- */
 
+/* A result that an alternate has becomes this store's own. */
+static int adopt(struct store *store, const char *text, const struct lookup_options *o,
+		 struct hit *ret, struct err *err)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	auto_buf struct buf document = {0};
+	struct record_key key;
+	int rc = is_prefix(text)
+			 ? -ERR_NOTFOUND
+			 : step_own_key(text, o->scope, &ret->key, &document, err);
+
+	if (!rc)
+		rc = key_adopt(store, &ret->key, &key, err);
+	if (!rc)
+		rc = catalog_begin(store_catalog(store), false, &t, err);
+	if (rc)
+		return rc;
+	ret->chainid = key.chainid;
+	return image_id(t, &key.manifest, &ret->image, err);
+}
+
+/* ALTERNATES: whether the store has any. Who may not write to it cannot adopt. */
+static int adopt_first(const struct command_call *call, bool alternates, struct hit *ret,
+		       struct err *err)
+{
+	auto_store struct store *store = NULL;
+	struct err why = {0};
+	int rc = -ERR_NOTFOUND;
+
+	if (!alternates ||
+	    command_open_store(call, STORE_CREATE | STORE_WRITE, &store, &why))
+		return -ERR_NOTFOUND;
+	for (unsigned i = 0; i < call->count && rc == -ERR_NOTFOUND; i++)
+		rc = adopt(store, call->args[i], call->values, ret, &why);
+	return rc && rc != -ERR_NOTFOUND ? err_copy(err, &why) : rc;
+}
+
 /* What came is KEY's result here, too. */
 static int record(struct store *store, const struct digest *key, const char *scope,
 		  const struct buf *document, const struct record_image *image,
@@ -236,7 +274,7 @@ static int find_mountpoint(const struct command_call *call, char **ret, struct e
 
 /* Here, in the store or, without the right to read that, in its mount. */
 static int find_here(const struct command_call *call, const char *mountpoint,
-		     struct hit *ret, struct err *err)
+		     bool *ret_alternates, struct hit *ret, struct err *err)
 {
 	auto_command_reader struct command_reader r = {0};
 	auto_free char *live = NULL;
@@ -245,6 +283,7 @@ static int find_here(const struct command_call *call, const char *mountpoint,
 
 	if (rc && !(is_denied(rc, &why) && open_mount(call, &live, NULL) == 0))
 		return err_copy(err, &why);
+	*ret_alternates = r.store && alternates_any(store_alternates(r.store));
 	rc = find_first(call, r.txn, mountpoint, ret, err);
 	if (!rc && r.store)
 		key_use_note(r.store, &ret->key);
@@ -255,6 +294,7 @@ static int run(struct command_call *call, struct err *err)
 {
 	const struct lookup_options *o = call->values;
 	auto_free char *mountpoint = NULL;
+	bool alternates = call->alternate;
 	struct hit hit;
 	int rc = check_remotes(o, err);
 
@@ -262,7 +302,9 @@ static int run(struct command_call *call, struct err *err)
 		rc = find_mountpoint(call, &mountpoint, err);
 	if (rc)
 		return rc;
-	rc = find_here(call, mountpoint, &hit, err);
+	rc = find_here(call, mountpoint, &alternates, &hit, err);
+	if (rc == -ERR_NOTFOUND)
+		rc = adopt_first(call, alternates, &hit, err);
 	if (rc == -ERR_NOTFOUND && o->cache_from.count)
 		rc = fetch_first(call, &hit, err);
 	return rc ? rc : print(call, mountpoint, &hit, err);
@@ -279,7 +321,7 @@ const struct command cmd_lookup = {
 		"The directory is in the live mount of this store, or in the default\n"
 		"mountpoint if it is not mounted. Who may only read the mount can use whole\n"
 		"keys, too. With --cache-from a result that others sent there by 'run\n"
-		"--cache-to' comes into the store.",
+		"--cache-to' comes into the store, and so does one that an alternate has.",
 	.options = options,
 	.values_size = sizeof(struct lookup_options),
 	.min_args = 1,

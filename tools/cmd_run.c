@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "store/key_adopt.h"
 #include "store/key_use.h"
 #include "tools/commands.h"
 #include "tools/image_record.h"
@@ -141,6 +142,24 @@ static int lookup(const struct call *c, struct record_key *ret, struct err *err)
 	int rc = catalog_begin(store_catalog(c->store), false, &t, err);
 
 	return rc ? rc : step_lookup(t, c->step, ret, err);
+}
+
+/* Here, or published by another store. A result that cannot be had from there is none. */
+static int lookup_all(const struct call *c, struct record_key *ret, struct err *err)
+{
+	int rc = lookup(c, ret, err);
+
+	for (size_t i = 0; i < c->step->key_count && rc == -ERR_NOTFOUND; i++) {
+		struct err why = {0};
+
+		rc = key_adopt(c->store, &c->step->keys[i], ret, &why);
+		if (rc && rc != -ERR_NOTFOUND) {
+			output_notice(c->call->quiet,
+				      "a published result is of no use: %s", why.msg);
+			rc = -ERR_NOTFOUND;
+		}
+	}
+	return rc;
 }
 
 /* The name for what KEY leads to, in SESSION. */
@@ -305,7 +324,7 @@ static int run_step_call(struct call *c, const struct secrets *secrets, struct e
 			     step.options->parent);
 	if (rc)
 		return rc;
-	rc = c->o->no_cache ? -ERR_NOTFOUND : lookup(c, &found, err);
+	rc = c->o->no_cache ? -ERR_NOTFOUND : lookup_all(c, &found, err);
 	if (rc != -ERR_NOTFOUND)
 		return rc ? rc : give(c, &found, NULL, err);
 	rc = run_guard_enter(err);
@@ -391,7 +410,8 @@ const struct command cmd_run = {
 		"\n"
 		"With --cache-to the result is sent to a repository as an image tagged by its\n"
 		"key, in which others look for it by --cache-from: [docker://]REF[:TAG] or\n"
-		"oci:DIR[:TAG]. A --cache-from that cannot be asked counts as a miss.",
+		"oci:DIR[:TAG]. A --cache-from that cannot be asked counts as a miss. What\n"
+		"another store has published counts as a hit with --alternate.",
 	.options = options,
 	.values_size = sizeof(struct run_options),
 	.max_args = COMMAND_ANY_ARGS,

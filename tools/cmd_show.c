@@ -7,15 +7,20 @@
 #include "tools/show.h"
 #include "tools/subject.h"
 
-#define CACHE_BYTES (1u << 20)
+#define CACHE_BYTES  (1u << 20)
+#define DAY          86400
+#define DAYS_DEFAULT 1
 
 struct show_options {
 	const char *platform;
+	struct option_number keep_days;
 };
 
 static const struct option_spec options[] = {
 	OPTION_TEXT(0, "platform", "OS/ARCH", struct show_options, platform,
 		    "which platform of a name"),
+	OPTION_NUMBER(0, "keep-days", "N", 0, 36500, struct show_options, keep_days,
+		      "what a gc with that option would keep (default 1)"),
 	OPTION_END,
 };
 
@@ -47,12 +52,25 @@ static int describe(struct command_reader *r, const struct subject *x, json_t **
 	abort();
 }
 
+static int print(const struct command_call *call, json_t *document, struct err *err)
+{
+	int rc;
+
+	if (call->json)
+		return output_json(json_incref(document), err);
+	rc = show_lines(document, err);
+	if (!rc && json_array_size(json_object_get(document, "kept")) == 0)
+		output_line("kept nothing: the next gc takes it");
+	return rc;
+}
+
 static int run(struct command_call *call, struct err *err)
 {
 	auto_command_reader struct command_reader r = {0};
 	const struct show_options *o = call->values;
 	auto_json json_t *document = NULL;
 	struct subject x;
+	int64_t days = o->keep_days.given ? o->keep_days.value : DAYS_DEFAULT;
 	int rc;
 
 	rc = command_reader_open(call, &r, err);
@@ -60,10 +78,9 @@ static int run(struct command_call *call, struct err *err)
 		rc = subject_find(r.txn, call->args[0], o->platform, 0, &x, err);
 	if (!rc)
 		rc = describe(&r, &x, &document, err);
-	if (rc)
-		return rc;
-	return call->json ? output_json(steal_ptr(&document), err)
-			  : show_lines(document, err);
+	if (!rc)
+		rc = show_kept(&r, &x, days * DAY, document, err);
+	return rc ? rc : print(call, document, err);
 }
 
 const struct command cmd_show = {
@@ -78,7 +95,11 @@ const struct command cmd_show = {
 		"Of a layer: whether layers/ stacked by an overlay gives exactly what the\n"
 		"chain gives, and if not, why. 'path' and 'overlay' tell where it can be\n"
 		"seen now. Of a key: its result, and the step it stands for, inputs as\n"
-		"  input DEST DIGEST ENTRIES",
+		"  input DEST DIGEST ENTRIES\n"
+		"Last, what keeps it from gc, at most 100 lines of a kind:\n"
+		"  kept name|key|lease|mount|open|chain|artifact|cache WHAT\n"
+		"  kept grace DIGEST USED   imported or used lately\n"
+		"'lease' and 'mount': an overlay; 'open': a tree file somebody reads.",
 	.options = options,
 	.values_size = sizeof(struct show_options),
 	.min_args = 1,

@@ -34,7 +34,10 @@ static void search(struct share *s, const uint8_t *data, size_t size)
 		judge(share_object_by_prefix(s, __builtin_bswap64(get_le64(d.bytes)), 60,
 					     &d, NULL));
 		sum += share_layer(s, &d) != NULL;
-		sum += share_blob(s, &d) != NULL;
+		sum += share_row(s, RECORD_BLOB, &d) != NULL;
+		sum += share_row(s, RECORD_CHAIN, &d) != NULL;
+		sum += share_row(s, RECORD_IMAGE, &d) != NULL;
+		sum += share_row(s, RECORD_KEY, &d) != NULL;
 	}
 	for (size_t i = 0; i < share_ref_count(s); i++)
 		sum += strlen(share_ref(s, i)->name);

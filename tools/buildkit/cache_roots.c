@@ -12,10 +12,12 @@
 
 #define CACHE_BYTES (16u << 20)
 #define ROOTS_MAX   (64u << 20)
+#define NAMES_MAX   (512u << 20)
 
 void cache_roots_release(struct cache_roots *r)
 {
 	buf_release(&r->chains);
+	buf_release(&r->names);
 	buf_release(&r->stale);
 }
 
@@ -25,7 +27,8 @@ struct listing {
 	struct cache_roots *roots;
 	struct digest_map keys; /* of all caches that have a name */
 	int64_t cutoff;
-	bool unread; /* some cache's keys are not known */
+	const char *name; /* that is being looked at */
+	bool unread;      /* some cache's keys are not known */
 };
 
 static int keep_results(struct listing *l, const struct cache *c, struct err *err)
@@ -33,9 +36,14 @@ static int keep_results(struct listing *l, const struct cache *c, struct err *er
 	struct digest chain;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < c->doc.record_count && !rc; i++)
-		if (cache_result(c, i, &chain))
-			rc = buf_append(&l->roots->chains, &chain, sizeof(chain), err);
+	for (uint32_t i = 0; i < c->doc.record_count && !rc; i++) {
+		if (!cache_result(c, i, &chain))
+			continue;
+		rc = buf_append(&l->roots->chains, &chain, sizeof(chain), err);
+		if (!rc)
+			rc = buf_append(&l->roots->names, l->name, strlen(l->name) + 1,
+					err);
+	}
 	return rc;
 }
 
@@ -76,6 +84,7 @@ static int on_ref(void *arg, const struct record_ref *ref, struct err *err)
 	struct listing *l = arg;
 	int rc = 0;
 
+	l->name = ref->name;
 	for (uint32_t i = 0; i < ref->count && !rc; i++) {
 		struct record_image image;
 
@@ -110,6 +119,7 @@ int cache_roots_list(struct store *s, int64_t grace, struct cache_roots *ret,
 	int rc = objects_new(s, CACHE_BYTES, &objects, err);
 
 	buf_init(&ret->chains, ROOTS_MAX);
+	buf_init(&ret->names, NAMES_MAX);
 	buf_init(&ret->stale, ROOTS_MAX);
 	if (!rc)
 		rc = catalog_begin(store_catalog(s), false, &txn, err);

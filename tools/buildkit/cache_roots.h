@@ -10,6 +10,7 @@
 
 struct cache_roots {
 	struct buf chains; /* struct digest, side by side */
+	struct buf names;  /* of each chain the name of its cache, ended by a NUL */
 	struct buf stale;  /* keys, the same */
 };
 
