@@ -4,6 +4,7 @@
 #include "tests/unit/gc_fixture.h"
 
 #include "store/artifact.h"
+#include "store/gc_why.h"
 #include "store/pins.h"
 
 static uint32_t next_number(void)
@@ -368,6 +369,65 @@ static void artifacts_stay_with_what_leads_to_them(void **state)
 	assert_false(has_artifact(&index) || has_object(&index));
 }
 
+struct reasons {
+	unsigned count[GC_REASON_KINDS];
+	struct digest artifact;
+};
+
+static int note_reason(void *arg, const struct gc_reason *reason, struct err *e)
+{
+	struct reasons *reasons = arg;
+
+	(void)e;
+	reasons->count[reason->kind]++;
+	if (reason->kind == GC_BY_ARTIFACT)
+		reasons->artifact = reason->id;
+	return 0;
+}
+
+static struct reasons why(enum gc_why_kind kind, const struct digest *id)
+{
+	auto_catalog_txn struct catalog_txn *t = NULL;
+	const struct gc_options o = {0};
+	struct reasons reasons = {0};
+
+	assert_ok(catalog_begin(store_catalog(scratch_store), false, &t, err));
+	assert_ok(gc_why(scratch_store, t, &o, kind, id, note_reason, &reasons, err));
+	return reasons;
+}
+
+/* The name, the key and the artifact keep it, each is told once, and what is told is so. */
+static void an_artifact_is_a_reason(void **state)
+{
+	struct session *s = NULL;
+	struct record_item ref = {.type = RECORD_REF};
+	struct digest index;
+	struct reasons reasons;
+	struct image a;
+
+	(void)state;
+	import_image("a", 1, &a);
+	assert_ok(session_begin(scratch_store, NULL, &s, err));
+	assert_ok(artifact_put(s, "index", 5, NULL, &a.manifest, 1, &index, err));
+	ref.ref = (struct record_ref){.name = "index", .index = index};
+	assert_ok(session_add(s, &ref, err));
+	assert_ok(session_commit(s, err));
+	reasons = why(GC_WHY_IMAGE, &a.manifest);
+	assert_int_equal(reasons.count[GC_BY_NAME], 1);
+	assert_int_equal(reasons.count[GC_BY_KEY], 1);
+	assert_int_equal(reasons.count[GC_BY_ARTIFACT], 1);
+	assert_true(digest_equal(&reasons.artifact, &index));
+	unname("a");
+	reasons = why(GC_WHY_IMAGE, &a.manifest);
+	assert_int_equal(reasons.count[GC_BY_NAME] + reasons.count[GC_BY_KEY], 0);
+	assert_int_equal(reasons.count[GC_BY_ARTIFACT], 1);
+	assert_int_equal(collect().images, 0);
+	unname_only("index");
+	reasons = why(GC_WHY_IMAGE, &a.manifest);
+	assert_int_equal(reasons.count[GC_BY_ARTIFACT], 0);
+	assert_int_equal(collect().images, 1);
+}
+
 /* A dead list in a pack that stays, its chunks in one that goes. */
 static void a_list_whose_chunks_go_is_not_found(void **state)
 {
@@ -482,6 +542,7 @@ int main(void)
 		TEST(what_a_running_session_found_stays),
 		TEST(copies_of_what_is_dead_are_not_found),
 		TEST(artifacts_stay_with_what_leads_to_them),
+		TEST(an_artifact_is_a_reason),
 		TEST(a_list_whose_chunks_go_is_not_found),
 		TEST(a_chain_whose_layer_went_is_refused),
 		TEST(the_journal_becomes_one_record),
