@@ -390,10 +390,11 @@ int transfer_write(struct transfer *t, const void *data, size_t len, bool *ret_a
 		rc = step(t, false, err);
 	while (!rc && t->give_len && !t->answered && !t->finished)
 		rc = step(t, true, err);
+	/* After the last byte of a body whose size was told, an answer is in time. */
+	*ret_answered = t->answered && t->give_len;
 	t->give_len = 0;
 	if (!rc && t->finished && !t->answered)
 		return failure(t, err);
-	*ret_answered = t->answered;
 	return rc;
 }
 
