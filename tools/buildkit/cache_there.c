@@ -42,8 +42,8 @@ static int add_plain(struct catalog_txn *t, struct forms *f, struct err *err)
 		return 0;
 	rc = catalog_layer_get(t, f->diffid, &layer, err);
 	if (!rc)
-		f->items[f->count++] = (struct record_blob){
-			*f->diffid, *f->diffid, layer.tar_size, INFLATE_NONE};
+		f->items[f->count++] = (struct record_blob){*f->diffid, *f->diffid,
+							    layer.tar_size, INFLATE_NONE};
 	return rc;
 }
 
