@@ -15,6 +15,8 @@
 #define READERS_MAX  512
 #define PATH_SIZE    4200
 #define OPEN_TRIES   16 /* while the directory is being replaced */
+#define CLOSED_TRIES 50
+#define CLOSED_WAIT  500000 /* nanoseconds; a few of them, not the same for all */
 
 /* Another process with our number (in another pid namespace) blocks the reader table. If it
  * lives shortly, waiting is enough. */
@@ -203,12 +205,37 @@ static int check_layout(struct catalog_env *e, struct err *err)
 	return 0;
 }
 
+/* The LMDB of Debian 13 destroys its mutexes when the last process closes the lock file. Who
+ * waits to open it at that moment gets them destroyed: when nobody has such a handle any
+ * more, the next to open makes them anew. *RET_RC: LMDB's result of the first transaction. */
+static int open_registered(const char *dir, unsigned mdb_flags, struct catalog_env *e,
+			   bool *ret_missing, int *ret_rc, struct err *err)
+{
+	for (int i = 0;; i++) {
+		const struct timespec wait = {.tv_nsec =
+						      (getpid() % 7 + 1) * CLOSED_WAIT};
+		int dead, r = open_mapped(dir, mdb_flags, &e->mdb, err);
+
+		if (r == 0)
+			r = check_length(e, dir, err);
+		if (r < 0)
+			return r;
+		mdb_reader_check(e->mdb, &dead);
+		*ret_rc = register_reader(e, ret_missing);
+		if (*ret_rc != EINVAL || i == CLOSED_TRIES)
+			return 0;
+		mdb_env_close(e->mdb);
+		e->mdb = NULL;
+		nanosleep(&wait, NULL);
+	}
+}
+
 static int open_env(const char *dir, unsigned flags, struct catalog_env *e,
 		    struct err *err)
 {
 	unsigned mdb_flags = MDB_NOTLS | MDB_NORDAHEAD;
 	bool missing = false;
-	int dead, r, rc;
+	int r, rc;
 
 	if (!(flags & CATALOG_ENV_WRITE))
 		mdb_flags |= MDB_RDONLY;
@@ -216,13 +243,9 @@ static int open_env(const char *dir, unsigned flags, struct catalog_env *e,
 		mdb_flags |= MDB_NOSYNC;
 	if (e->lockless)
 		mdb_flags |= MDB_NOLOCK;
-	r = open_mapped(dir, mdb_flags, &e->mdb, err);
-	if (r == 0)
-		r = check_length(e, dir, err);
+	r = open_registered(dir, mdb_flags, e, &missing, &rc, err);
 	if (r < 0)
 		return r;
-	mdb_reader_check(e->mdb, &dead);
-	rc = register_reader(e, &missing);
 	if (rc == 0 && missing && (flags & CATALOG_ENV_WRITE))
 		rc = open_tables(e, true, &missing);
 	if (rc)
