@@ -30,6 +30,9 @@
 
 #include "store/store.h"
 
+/* Seconds of grace for who is not told another time. */
+#define GC_GRACE_DEFAULT (24 * 3600)
+
 struct gc_options {
 	bool dry_run;      /* only look: RESULT says what step 1 and 3 would do */
 	int64_t grace;     /* seconds; 0: none */

@@ -10,9 +10,8 @@
 #include "tools/in_use.h"
 #include "tools/output.h"
 
-#define IN_USE_MAX   (96u << 20)
-#define DAY          86400
-#define DAYS_DEFAULT 1
+#define IN_USE_MAX (96u << 20)
+#define DAY        86400
 
 struct gc_values {
 	bool dry_run;
@@ -108,10 +107,9 @@ static int settle_caches(struct store *store, const struct gc_options *o,
 static int run(struct command_call *call, struct err *err)
 {
 	const struct gc_values *v = call->values;
-	int64_t days = v->keep_days.given ? v->keep_days.value : DAYS_DEFAULT;
 	struct gc_options o = {
 		.dry_run = v->dry_run,
-		.grace = days * DAY,
+		.grace = v->keep_days.given ? v->keep_days.value * DAY : GC_GRACE_DEFAULT,
 		.keep_keys = v->keep_keys.given ? v->keep_keys.value * DAY : 0,
 		.tell = tell,
 	};

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `layercache show X`: explains an image, a key, a chain or a layer.
  */
+#include "store/gc.h"
 #include "tools/buildkit/cache.h"
 #include "tools/commands.h"
 #include "tools/output.h"
 #include "tools/show.h"
 #include "tools/subject.h"
 
-#define CACHE_BYTES  (1u << 20)
-#define DAY          86400
-#define DAYS_DEFAULT 1
+#define CACHE_BYTES (1u << 20)
+#define DAY         86400
 
 struct show_options {
 	const char *platform;
@@ -70,7 +70,7 @@ static int run(struct command_call *call, struct err *err)
 	const struct show_options *o = call->values;
 	auto_json json_t *document = NULL;
 	struct subject x;
-	int64_t days = o->keep_days.given ? o->keep_days.value : DAYS_DEFAULT;
+	int64_t grace = o->keep_days.given ? o->keep_days.value * DAY : GC_GRACE_DEFAULT;
 	int rc;
 
 	rc = command_reader_open(call, &r, err);
@@ -79,7 +79,7 @@ static int run(struct command_call *call, struct err *err)
 	if (!rc)
 		rc = describe(&r, &x, &document, err);
 	if (!rc)
-		rc = show_kept(&r, &x, days * DAY, document, err);
+		rc = show_kept(&r, &x, grace, document, err);
 	return rc ? rc : print(call, document, err);
 }
 

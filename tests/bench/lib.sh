@@ -9,6 +9,8 @@
 #   goal TITLE OURS PEER "<=" LIMIT    a row of the table: OURS against PEER, times
 #   fact TITLE OURS PEER RATIO "<=" LIMIT   the same of numbers that are already there
 #   start_registry PORT [quiet]        Debian's docker-registry, its files below $W/registry
+#   push_forms HOST                    python-app:v4 and v5, as HOST/gzip and HOST/chunked
+#   podman_pull REF                    into containers-storage below $W/containers
 set -u -o pipefail
 export LC_ALL=C.UTF-8
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -84,14 +86,30 @@ END
     return 1
 }
 
-# A line "BYTES ANSWERS" of what the registry gave while a command ran.
-sent_by() {
+# What it logged while a command ran.
+logged_by() {
     local before
     before=$(wc -l <"$W/registry.log")
     "$@" >"$W/log" 2>&1 || say "$1 failed: $(tail -1 "$W/log")"
     sleep 0.2
-    tail -n "+$((before + 1))" "$W/registry.log" |
-        awk '/"GET \/v2\// {s += $10; n++} END {print s + 0, n + 0}'
+    tail -n "+$((before + 1))" "$W/registry.log"
+}
+
+# A line "BYTES ANSWERS" of what it gave while a command ran.
+sent_by() { logged_by "$@" | awk '/"GET \/v2\// {s += $10; n++} END {print s + 0, n + 0}'; }
+
+push_forms() {
+    local v
+    for v in v4 v5; do
+        skopeo --insecure-policy copy -q --dest-tls-verify=false "oci:$CORPORA/python-app:$v" "docker://$1/gzip:$v"
+        "$BIN/layercache" --store "$W/made" import -q "oci:$CORPORA/python-app:$v" "app:$v" >/dev/null
+        "$BIN/layercache" --store "$W/made" push -q "app:$v" "$1/chunked:$v" --compression zstd:chunked >/dev/null
+    done
+}
+
+podman_pull() {
+    podman --root "$W/containers" --runroot "$W/containers.run" --storage-driver overlay pull -q \
+        --tls-verify=false "$1"
 }
 
 # ---- measuring ----

@@ -9,16 +9,8 @@ start_registry 5873 || exit 1
 python3 "$here/tests/bench/relay.py" 5874 5873 100 20 &
 relay=$!
 sleep 0.5
-for v in v4 v5; do
-    skopeo --insecure-policy copy -q --dest-tls-verify=false "oci:$CORPORA/python-app:$v" "docker://127.0.0.1:5873/gzip:$v"
-    "$BIN/layercache" --store "$W/made" import -q "oci:$CORPORA/python-app:$v" "app:$v" >/dev/null
-    "$BIN/layercache" --store "$W/made" push -q "app:$v" "127.0.0.1:5873/chunked:$v" --compression zstd:chunked >/dev/null
-done
+push_forms 127.0.0.1:5873
 
-podman_pull() {
-    podman --root "$W/containers" --runroot "$W/containers.run" --storage-driver overlay pull -q \
-        --tls-verify=false "$1/gzip:$2"
-}
 forget() {
     umount "$W/containers/overlay" 2>/dev/null # a mount that containers-storage leaves
     rm -rf "$W/store" "$W/containers" "$W/containers.run"
@@ -28,12 +20,12 @@ forget() {
 # What is there before comes over the fast line.
 with_gzip() { forget && lc pull -q 127.0.0.1:5873/gzip:v4; }
 with_chunked() { forget && lc pull -q 127.0.0.1:5873/chunked:v4; }
-with_podman() { forget && podman_pull 127.0.0.1:5873 v4; }
+with_podman() { forget && podman_pull 127.0.0.1:5873/gzip:v4; }
 cold() { lc pull -q "$host/gzip:v4"; }
-cold_podman() { podman_pull "$host" v4; }
+cold_podman() { podman_pull "$host/gzip:v4"; }
 gzip_next() { lc pull -q "$host/gzip:v5"; }
 chunked_next() { lc pull -q "$host/chunked:v5"; }
-podman_next() { podman_pull "$host" v5; }
+podman_next() { podman_pull "$host/gzip:v5"; }
 
 line='100 Mbit/s, 20 ms'
 candidate cold forget cold

@@ -8,19 +8,13 @@ host=127.0.0.1:5872
 unset http_proxy https_proxy all_proxy
 start_registry 5872 || exit 1
 
+push_forms "$host"
 for v in v4 v5; do
-    skopeo --insecure-policy copy -q --dest-tls-verify=false "oci:$CORPORA/python-app:$v" "docker://$host/gzip:$v"
-    "$BIN/layercache" --store "$W/made" import -q "oci:$CORPORA/python-app:$v" "app:$v" >/dev/null
-    "$BIN/layercache" --store "$W/made" push -q "app:$v" "$host/chunked:$v" --compression zstd:chunked >/dev/null
     "$BIN/layercache" --store "$W/made" export -q "app:$v" "oci:$W/layout:$v" --compression zstd:chunked >/dev/null
 done
 # The store, and one that has v4.
 begin() { rm -rf "$W/store" && lc pull -q "$host/$1:v4"; }
 next() { lc pull -q "$host/$1:v5"; }
-podman_pull() {
-    podman --root "$W/containers" --runroot "$W/containers.run" --storage-driver overlay pull -q \
-        --tls-verify=false "$host/gzip:$1"
-}
 mib() { awk -v n="$1" 'BEGIN {printf (n < 1e5 ? "%.1f KB\n" : "%.2f MB\n"), n / (n < 1e5 ? 1e3 : 1e6)}'; }
 against() { # title ours peer op limit
     fact "$1" "$(mib "$2")" "$(mib "$3")" "$(awk -v a="$2" -v b="$3" 'BEGIN {print a / b}')" "$4" "$5"
@@ -30,8 +24,8 @@ begin chunked >/dev/null
 read -r chunked answers < <(sent_by next chunked)
 begin gzip >/dev/null
 read -r plain _ < <(sent_by next gzip)
-podman_pull v4 >/dev/null 2>&1
-read -r podman _ < <(sent_by podman_pull v5)
+podman_pull "$host/gzip:v4" >/dev/null 2>&1
+read -r podman _ < <(sent_by podman_pull "$host/gzip:v5")
 read -r content tables _ < <(python3 "$here/tests/bench/chunked_changed.py" "$W/layout" v4 v5)
 say "$answers answers"
 title='pull of v5 where v4 is, bytes sent'

@@ -2,24 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Build caches through a registry: written, read by another store, joined, and sent only once.
 . "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/registry.sh"
 need zstd jq docker-registry python3
 
 f=$T/fixtures
 mkdir "$f" "$T/reg"
 zstd -dcq "$here/tests/fixtures/buildkit.tar.zst" | tar -x -C "$f"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-cat >"$T/reg.yml" <<END
-version: 0.1
-log: {level: info, accesslog: {disabled: false}}
-storage:
-  filesystem: {rootdirectory: $T/reg}
-http: {addr: "127.0.0.1:$port"}
-END
-docker-registry serve "$T/reg.yml" >"$T/reg.log" 2>&1 &
-for _ in $(seq 100); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && break
-    sleep 0.1
-done
+registry_start "$port"
 R=localhost:$port
 other() { lc --store "$T/other" "$@"; }
 results() { "$1" cache show "$2" --json | jq -c '[.records[]|[.digest,.result.chain]]|sort'; }

@@ -6,6 +6,7 @@ if [ "$(id -u)" = 0 ] && [ "${LC_OWN_NET:-}" != 1 ]; then
     LC_OWN_NET=1 exec unshare -n "$0" "$@"
 fi
 . "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/registry.sh"
 need root docker-registry skopeo jq ip python3 zstd
 ip link set lo up
 
@@ -97,17 +98,8 @@ is 'without annotations' "$(skopeo inspect --raw "oci:$T/twice:v1" | jq '.layers
 
 # ---- Debian's registry ----
 
-cat >"$T/reg.yml" <<Y
-version: 0.1
-log: {level: info, accesslog: {disabled: false}}
-storage: {filesystem: {rootdirectory: $T/reg}}
-http: {addr: "127.0.0.1:5000"}
-Y
-docker-registry serve "$T/reg.yml" >>"$T/reg.log" 2>&1 &
-for _ in $(seq 100); do (: <"/dev/tcp/127.0.0.1/5000") 2>/dev/null && break; sleep 0.05; done
+registry_start 5000
 R=127.0.0.1:5000
-# Bytes of blobs that the registry sent.
-sent() { grep -a '"GET /v2/.*/blobs/' "$T/reg.log" | awk '{s += $10} END {print s + 0}'; }
 ok 'push' lc push -q x:v1 $R/x:v1 --compression zstd:chunked
 ok 'push of the other' lc push -q x:v2 $R/x:v2 --compression zstd:chunked
 ok 'the second time nothing is sent' bash -c "'$BIN/layercache' push x:v2 $R/x:v2 --compression zstd:chunked 2>&1 | grep 'already there'"
@@ -118,7 +110,7 @@ cp -a "$T/p" "$T/base"
 ok 'of the other, most of which is there, parts are read' bash -c \
     "'$BIN/layercache' --store $T/p pull $R/x:v2 2>&1 | grep -E 'layer 1 of 1: [0-9.]+ KiB of [0-9.]+ MiB read'"
 is 'it is the same image' "$(lc --store "$T/p" list | awk '/x:v2/ {print $2, $3}')" "$(id_of docker.io/library/x:v2)"
-bytes=$(sent)
+bytes=$(registry_sent)
 ok "a tenth was sent: $bytes of $size bytes" [ $((bytes * 10)) -lt "$size" ]
 ok 'not nothing either' [ "$bytes" -gt 20000 ]
 ok 'the store is sound' lc --store "$T/p" verify
@@ -128,9 +120,9 @@ ok 'the blob, which nobody has seen whole, can be made again' lc --store "$T/p" 
 is 'and is the same' "$(skopeo inspect --raw "oci:$T/p.out:v2" | jq -r '.layers[0].digest' | cut -d: -f2)" "$layer"
 truncate -s 0 "$T/reg.log"
 ok 'a pull of what is there' lc --store "$T/p" pull -q $R/x:v2
-ok 'fetches no layer' [ "$(sent)" -lt 10000 ]
+ok 'fetches no layer' [ "$(registry_sent)" -lt 10000 ]
 ok 'with --keep-blobs the whole blob comes' lc --store "$T/p" pull -q --keep-blobs $R/x:v2
-ok 'all of it' [ "$(sent)" -ge "$size" ]
+ok 'all of it' [ "$(registry_sent)" -ge "$size" ]
 rm -rf "$T/s"
 cp -a "$T/base" "$T/s"
 lc --store "$T/s" pull -q $R/x:v2 parts:v2 >/dev/null
@@ -146,7 +138,7 @@ lc publish -q "$T/share" >/dev/null
 truncate -s 0 "$T/reg.log"
 lc remove -q x:v2 >/dev/null
 ok 'an alternate counts as the store' lc --store "$T/alt" --alternate "$T/share" pull -q $R/x:v1
-ok 'it has the layer: none is fetched' [ "$(sent)" -lt 10000 ]
+ok 'it has the layer: none is fetched' [ "$(registry_sent)" -lt 10000 ]
 
 # ---- registries that give no parts, or bad ones ----
 

@@ -6,6 +6,7 @@ if [ "$(id -u)" = 0 ] && [ "${LC_OWN_NET:-}" != 1 ]; then
     LC_OWN_NET=1 exec unshare -n "$0" "$@"
 fi
 . "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/registry.sh"
 need root docker-registry skopeo jq ip python3
 ip link set lo up
 
@@ -68,16 +69,8 @@ ids() { lc --store "$1" list | awk -v n="$2" '$1 ~ n {print $2, $3}'; }
 
 # ---- Debian's registry ----
 
-cat >"$T/reg.yml" <<Y
-version: 0.1
-log: {level: info, accesslog: {disabled: false}}
-storage: {filesystem: {rootdirectory: $T/reg}}
-http: {addr: "127.0.0.1:5000"}
-Y
-docker-registry serve "$T/reg.yml" >>"$T/reg.log" 2>&1 &
-for _ in $(seq 100); do (: <"/dev/tcp/127.0.0.1/5000") 2>/dev/null && break; sleep 0.05; done
+registry_start 5000
 R=127.0.0.1:5000
-sent() { grep -a '"GET /v2/.*/blobs/' "$T/reg.log" | awk '{s += $10} END {print s + 0}'; }
 put_there() { # name
     for v in 1 2; do
         skopeo copy -q --dest-tls-verify=false "oci:$T/$1:v$v" "docker://$R/$1:v$v" || return
@@ -100,7 +93,7 @@ parts='KiB of .* read, the rest is known'
 whole='read as a whole: '
 few() { # name: a fourth at most
     local bytes
-    bytes=$(sent)
+    bytes=$(registry_sent)
     echo "$bytes of $(size_of "$1") bytes"
     [ $((bytes * 4)) -lt "$(size_of "$1")" ] && [ "$bytes" -gt 10000 ]
 }
@@ -125,7 +118,7 @@ ok 'of an empty store all is read' bash -c \
 is 'it is the same image' "$(ids "$T/s.new" v2)" "$(ids "$T/w.e" v2)"
 : >"$T/reg.log"
 ok 'with --keep-blobs the whole blob comes' lc --store "$T/s.e" pull -q --keep-blobs "$R/e:v2"
-ok 'all of it' [ "$(sent)" -ge "$(size_of e)" ]
+ok 'all of it' [ "$(registry_sent)" -ge "$(size_of e)" ]
 
 # ---- registries that give no parts, or bad ones ----
 

@@ -8,48 +8,7 @@
 
 #include <sys/wait.h>
 
-#include "store/catalog.h"
-#include "tests/unit/scratch.h"
-
-static struct catalog *catalog;
-static struct err err;
-
-#define ok(call) \
-	do { \
-		if ((call) < 0) \
-			fail_msg("%s: %s", #call, err.msg); \
-	} while (0)
-
-static int setup(void **state)
-{
-	(void)state;
-	scratch_make();
-	return catalog_open(scratch_dir, true, &catalog, &err);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	catalog_close(catalog);
-	scratch_remove();
-	return 0;
-}
-
-static struct catalog_txn *begin(bool write)
-{
-	struct catalog_txn *t = NULL;
-
-	ok(catalog_begin(catalog, write, &t, &err));
-	return t;
-}
-
-static struct digest numbered(uint32_t n)
-{
-	struct digest d;
-
-	digest_of(&n, sizeof(n), &d);
-	return d;
-}
+#include "tests/unit/catalog_fixture.h"
 
 static void put_objects(struct catalog_txn *t, uint32_t from, uint32_t to, uint32_t pack)
 {
