@@ -38,7 +38,7 @@ static const struct option_spec options[] = {
 		    "for tar:, one tar of all layers together"),
 	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct export_options, platform,
 		    "of several platforms, only this one"),
-	OPTION_WORD(0, "compression", "KIND", "none gzip zstd zstd:chunked",
+	OPTION_WORD(0, "compression", "KIND", LAYER_BLOB_COMPRESSIONS,
 		    struct export_options, compression,
 		    "of layers; default: as they came"),
 	OPTION_NUMBER(0, "level", "N", 1, 19, struct export_options, level,

@@ -20,8 +20,9 @@ static json_t *json_layer(const struct layer_blob *blob)
 		[LAYER_BLOB_THERE] = "there",
 	};
 
-	return json_pack("{s:o, s:o, s:b, s:s}", "blob",
-			 output_json_digest(&blob->digest), "size",
+	return json_pack("{s:o, s:o, s:o, s:b, s:s}", "blob",
+			 output_json_digest(&blob->digest), "diffid",
+			 output_json_digest(&blob->diffid), "size",
 			 output_json_u64(blob->size), "identical", blob->same, "how",
 			 how[blob->how]);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "tools/image_rewrite.h"
 #include "tools/image_there.h"
 #include "tools/oci/config.h"
 #include "tools/oci/manifest.h"
@@ -268,9 +269,10 @@ static void tell(const struct export *e, size_t n, size_t count,
 			      n, count, now, how[blob->how], was);
 	if (blob->no_toc)
 		output_notice(e->options->quiet,
-			      "layer %zu of %zu is plain zstd: no table of contents can "
+			      "layer %zu of %zu is plain %s: no table of contents can "
 			      "have %s",
-			      n, count, blob->no_toc);
+			      n, count, blob->kind == INFLATE_GZIP ? "gzip" : "zstd",
+			      blob->no_toc);
 }
 
 /* The same layer in another of the images, or twice in one. */
@@ -338,43 +340,6 @@ static int write_layers(struct export *e, size_t i, struct err *err)
 
 /* ---- manifests ---- */
 
-static bool is_same(const struct exported *out)
-{
-	for (size_t k = 0; k < out->count; k++)
-		if (!out->layers[k].same)
-			return false;
-	return true;
-}
-
-/* Replaces the manifest by one for the layers as they were written. */
-static int edit_manifest(struct outgoing *o, const struct exported *out, struct err *err)
-{
-	auto_free struct descriptor *layers = calloc(out->count + 1, sizeof(*layers));
-	struct buf bytes;
-	int rc;
-
-	if (!layers)
-		return err_nomem(err);
-	for (size_t k = 0; k < out->count; k++) {
-		const struct layer_blob *blob = &out->layers[k];
-
-		layers[k].media_type = layer_blob_media_type(blob->kind);
-		layers[k].digest = blob->digest;
-		layers[k].size = blob->size;
-		layers[k].toc = blob->toc;
-	}
-	buf_init(&bytes, DOCUMENT_MAX);
-	rc = manifest_edit_layers(o->manifest_bytes.data, o->manifest_bytes.len, layers,
-				  out->count, &bytes, err);
-	if (rc) {
-		buf_release(&bytes);
-		return rc;
-	}
-	buf_release(&o->manifest_bytes);
-	o->manifest_bytes = bytes;
-	return 0;
-}
-
 /* Readers of layouts look for OCI's documents only. */
 static bool is_foreign(const struct export *e, const char *media_type)
 {
@@ -385,21 +350,47 @@ static bool is_foreign(const struct export *e, const char *media_type)
 	       strcmp(media_type, DESCRIPTOR_OCI_INDEX) != 0;
 }
 
+/* For layers in which other tars are than came. */
+static int settle_config(struct export *e, size_t i, struct err *err)
+{
+	struct outgoing *o = &e->images[i];
+	struct exported *out = &e->out.items[i];
+	struct digest was = out->image.config;
+	char now[DIGEST_TEXT_SIZE], text[DIGEST_TEXT_SIZE];
+	bool changed;
+	int rc = image_rewrite_config(&o->config_bytes, &o->manifest_bytes,
+				      o->config.diffids, out->layers, out->count,
+				      &out->image.config, &changed, err);
+
+	if (!rc && changed)
+		output_notice(e->options->quiet,
+			      "the image ID is another, %s: tables of contents are in "
+			      "the layers, it came as %s",
+			      digest_format(&out->image.config, now),
+			      digest_format(&was, text));
+	return rc;
+}
+
 /* Makes a new manifest only where the old one does not fit. */
 static int settle_manifest(struct export *e, size_t i, struct err *err)
 {
+	struct exported *out = &e->out.items[i];
 	struct outgoing *o = &e->images[i];
+	bool same = image_rewrite_same(out->layers, out->count);
 	bool foreign = is_foreign(e, o->manifest.media_type);
 	int rc = 0;
 
 	o->desc.media_type =
 		o->manifest.media_type ? o->manifest.media_type : DESCRIPTOR_OCI_MANIFEST;
-	if (foreign && is_same(&e->out.items[i]))
+	if (foreign && same)
 		output_notice(e->options->quiet,
 			      "the manifest is Docker's, which a layout cannot have: "
 			      "one of OCI's form is written");
-	if (!o->there && (foreign || !is_same(&e->out.items[i]))) {
-		rc = edit_manifest(o, &e->out.items[i], err);
+	if (!o->there && (foreign || !same)) {
+		rc = image_rewrite_manifest(&o->manifest_bytes, out->layers, out->count,
+					    err);
+		if (!rc)
+			rc = settle_config(e, i, err);
 		o->desc.media_type = DESCRIPTOR_OCI_MANIFEST;
 	}
 	o->desc.size = o->manifest_bytes.len;

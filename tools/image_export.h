@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Images out of the store, to where others read them. Config and layers stay what they are,
- * so the image ID and the DiffIDs do. If every layer can be had in the very form in which it
+ * so the image ID and the DiffIDs do, except in eStargz, whose table is in the tar. If every layer can be had in the very form in which it
  * came, the manifest is the old one too; else one is made for the new forms.
  */
 #ifndef TOOLS_IMAGE_EXPORT_H

@@ -29,18 +29,19 @@ static int on_blob(void *arg, const struct record_blob *blob, struct err *err)
 	return 0;
 }
 
-/* TOC: the table of contents that the blob has as far as one knows. */
+/* SAYS: what is said of the blob; its tables of contents as far as one knows. */
 static bool will_do(const struct image_there *f, enum inflate_kind kind,
-		    const struct descriptor_toc *toc)
+		    const struct descriptor *says)
 {
 	return !f->options->given ||
-	       (f->options->kind == kind && (!f->options->chunked || toc->given));
+	       (f->options->kind == kind && (!f->options->chunked || says->toc.given) &&
+		(!f->options->stargz || says->stargz.given));
 }
 
 /* The form a blob of the layer has; ERR_NOTFOUND: the store does not know it, or another
  * was asked for. */
 static int form_of(const struct image_there *f, const struct digest *blob,
-		   const struct descriptor_toc *toc, size_t layer, enum inflate_kind *ret,
+		   const struct descriptor *says, size_t layer, enum inflate_kind *ret,
 		   struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
@@ -62,20 +63,22 @@ static int form_of(const struct image_there *f, const struct digest *blob,
 			return err_set(err, ERR_NOTFOUND, "it is another layer");
 		*ret = (enum inflate_kind)record.compression;
 	}
-	return will_do(f, *ret, toc) ? 0
-				     : err_set(err, ERR_NOTFOUND, "it has another form");
+	return will_do(f, *ret, says) ? 0
+				      : err_set(err, ERR_NOTFOUND, "it has another form");
 }
 
 static void set_there(const struct image_there *f, size_t layer,
 		      const struct digest *digest, uint64_t size, enum inflate_kind kind,
-		      const struct descriptor_toc *toc, struct layer_blob *ret)
+		      const struct descriptor *says, struct layer_blob *ret)
 {
 	*ret = (struct layer_blob){
 		.digest = *digest,
 		.size = size,
 		.kind = kind,
 		.how = LAYER_BLOB_THERE,
-		.toc = *toc,
+		.diffid = f->config->diffids[layer],
+		.toc = says->toc,
+		.stargz = says->stargz,
 		.same = digest_equal(digest, &f->manifest->items[layer].digest),
 	};
 }
@@ -93,9 +96,9 @@ static bool set_all(const struct image_there *f, const struct manifest *m,
 		const struct descriptor *d = &m->items[i];
 		enum inflate_kind kind;
 
-		if (form_of(f, &d->digest, &d->toc, i, &kind, NULL))
+		if (form_of(f, &d->digest, d, i, &kind, NULL))
 			return false;
-		set_there(f, i, &d->digest, d->size, kind, &d->toc, &layers[i]);
+		set_there(f, i, &d->digest, d->size, kind, d, &layers[i]);
 	}
 	return true;
 }
@@ -154,19 +157,19 @@ static int find_layer(const struct image_there *f, size_t i, struct layer_blob *
 {
 	struct known known = {.diffid = f->config->diffids[i],
 			      .came = f->manifest->items[i].digest};
-	static const struct descriptor_toc unknown;
+	static const struct descriptor unknown;
 	const struct descriptor *came = &f->manifest->items[i];
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	enum inflate_kind kind;
 	bool there = false;
-	int rc = form_of(f, &known.came, &came->toc, i, &kind, err);
+	int rc = form_of(f, &known.came, came, i, &kind, err);
 
 	if (!rc)
 		rc = destination_has_layer(f->dest, &known.came, &there, err);
 	if (rc && rc != -ERR_NOTFOUND)
 		return rc;
 	if (there) {
-		set_there(f, i, &known.came, came->size, kind, &came->toc, ret);
+		set_there(f, i, &known.came, came->size, kind, came, ret);
 		return 0;
 	}
 	rc = catalog_begin(store_catalog(f->store), false, &t, err);
@@ -214,7 +217,9 @@ int image_there_note(struct store *store, const struct digest *diffids,
 	for (size_t i = 0; i < count && !rc; i++) {
 		struct record_item item = {.type = RECORD_BLOB};
 
-		if (layers[i].how != LAYER_BLOB_ANEW)
+		/* What has another tar is no form of the layer. */
+		if (layers[i].how != LAYER_BLOB_ANEW ||
+		    !digest_equal(&layers[i].diffid, &diffids[i]))
 			continue;
 		if (!s)
 			rc = session_begin(store, NULL, &s, err);

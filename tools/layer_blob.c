@@ -7,6 +7,7 @@
 #include "store/deflate.h"
 #include "store/layer.h"
 #include "tools/chunked/chunked_write.h"
+#include "tools/chunked/stargz_write.h"
 
 #define COPY_SIZE   (1u << 20)
 #define AHEAD_COUNT 4
@@ -109,6 +110,19 @@ static int copy_packed(struct stream *packed, struct destination *dest,
 	return rc;
 }
 
+static int pack_stargz(struct stream *tar, int level, struct destination *dest,
+		       struct layer_blob *blob, struct err *err)
+{
+	auto_stargz_write struct stargz_write *stargz = NULL;
+	int rc = stargz_write_open(tar, level, 0, &stargz, err);
+
+	if (!rc)
+		rc = copy(stargz_write_stream(stargz), dest, blob, err);
+	if (!rc)
+		blob->stargz = *stargz_write_toc(stargz, &blob->diffid, &blob->no_toc);
+	return rc;
+}
+
 static int pack(struct stream *tar, const struct layer_blob_options *options,
 		struct destination *dest, struct layer_blob *blob, struct err *err)
 {
@@ -116,6 +130,8 @@ static int pack(struct stream *tar, const struct layer_blob_options *options,
 	struct stream *packed;
 	int level = blob->kind == INFLATE_NONE ? 0 : options->level, rc;
 
+	if (options->stargz)
+		return pack_stargz(tar, level, dest, blob, err);
 	if (blob->how == LAYER_BLOB_MADE || !options->chunked) {
 		rc = blob->how == LAYER_BLOB_MADE
 			     ? deflate_open_as(tar, &blob->maker, 0, &packed, err)
@@ -178,7 +194,8 @@ int layer_blob_options_parse(const char *compression, int level,
 			     struct layer_blob_options *ret, struct err *err)
 {
 	*ret = (struct layer_blob_options){.given = compression, .level = level};
-	if (compression && strcmp(compression, "gzip") == 0)
+	ret->stargz = compression && strcmp(compression, "estargz") == 0;
+	if (ret->stargz || (compression && strcmp(compression, "gzip") == 0))
 		ret->kind = INFLATE_GZIP;
 	else if (compression && strncmp(compression, "zstd", 4) == 0)
 		ret->kind = INFLATE_ZSTD;
@@ -243,6 +260,7 @@ static int write_again(struct store *store, struct objects *objects,
 	if (!same) {
 		blob->how = LAYER_BLOB_ANEW;
 		blob->toc = (struct descriptor_toc){0};
+		blob->stargz = (struct descriptor_stargz){0};
 	}
 	return blob_notes_add(notes, how, same, err);
 }
@@ -253,7 +271,7 @@ int layer_blob_write(struct store *store, struct objects *objects,
 		     struct progress *progress, struct blob_notes *notes,
 		     struct layer_blob *ret, struct err *err)
 {
-	struct layer_blob blob = {0};
+	struct layer_blob blob = {.diffid = *diffid};
 	struct record_encoding how;
 	enum inflate_kind kind;
 	uint64_t size;
@@ -268,13 +286,17 @@ int layer_blob_write(struct store *store, struct objects *objects,
 			       err);
 	} else if (blob.kind == kind && !options->level &&
 		   (!options->chunked || came->toc.given) &&
+		   (!options->stargz || came->stargz.given) &&
 		   objects_size(objects, &came->digest, &size, NULL) == 0) {
 		blob.how = LAYER_BLOB_KEPT;
 		blob.toc = came->toc;
+		blob.stargz = came->stargz;
 		rc = write_kept(objects, diffid, &came->digest, dest, &blob, err);
 	} else if (blob.kind == INFLATE_GZIP && kind == INFLATE_GZIP && !options->level &&
+		   !options->stargz &&
 		   blob_maker_get(store, &came->digest, &how, NULL) == 0) {
 		blob.toc = came->toc;
+		blob.stargz = came->stargz;
 		rc = write_again(store, objects, diffid, &how, dest, progress, notes,
 				 &blob, err);
 	} else {

@@ -15,7 +15,8 @@ struct layer_blob_options {
 	bool given;             /* KIND is wanted; else the kind it came in */
 	enum inflate_kind kind; /* not INFLATE_OTHER */
 	bool chunked;           /* zstd with a table of contents (chunked_write.h) */
-	int level;              /* 0: the default, and the bytes it came in will do */
+	bool stargz; /* gzip with one (stargz_write.h): the DiffID becomes another */
+	int level;   /* 0: the default, and the bytes it came in will do */
 };
 
 enum layer_blob_how {
@@ -33,11 +34,16 @@ struct layer_blob {
 	enum layer_blob_how how;
 	bool same;             /* it is the blob that the manifest names */
 	struct encoding maker; /* of LAYER_BLOB_MADE */
+	struct digest diffid;  /* of the tar in it */
 	struct descriptor_toc toc;
+	struct descriptor_stargz stargz;
 	const char *no_toc; /* why it has none though one was asked for, or NULL */
 };
 
-/* Reads "none", "gzip", "zstd" or "zstd:chunked"; NULL: as the layers came. LEVEL 0: the
+/* What --compression takes. */
+#define LAYER_BLOB_COMPRESSIONS "none gzip zstd zstd:chunked estargz"
+
+/* Reads one of these; NULL: as the layers came. LEVEL 0: the
  * default. ERR_USAGE: there is no such level. */
 int layer_blob_options_parse(const char *compression, int level,
 			     struct layer_blob_options *ret, struct err *err) MUST_CHECK;

@@ -78,6 +78,7 @@ int cache_there_find(struct store *store, struct destination *dest,
 			.size = b->size,
 			.kind = (enum inflate_kind)b->compression,
 			.how = LAYER_BLOB_THERE,
+			.diffid = *diffid,
 			.same = digest_equal(&b->blob, &came->digest),
 		};
 	}

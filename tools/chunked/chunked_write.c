@@ -75,8 +75,8 @@ static int on_entry(void *arg, const struct tar_raw_entry *e, const uint8_t *fra
 	int rc = is_unique(w, e, err);
 
 	if (!rc && !w->why)
-		rc = toc_entry_make(e, framing + (len - header_len), header_len, &entry,
-				    &w->why, err);
+		rc = toc_entry_make(e, framing + (len - header_len), header_len,
+				    TOC_ZSTD_CHUNKED, &entry, &w->why, err);
 	*ret_refused = w->why != NULL;
 	if (rc || w->why)
 		return rc;
@@ -287,7 +287,7 @@ int chunked_write_open(struct stream *tar, int level, unsigned threads,
 	buf_init(&w->name, limits.path + 1);
 	buf_init(&w->tail, 2 * (size_t)PACKED_TEXT_MAX + 1024);
 	tarsplit_write_init(&w->split);
-	rc = toc_write_init(&w->toc, err);
+	rc = toc_write_init(&w->toc, TOC_ZSTD_CHUNKED, err);
 	if (!rc)
 		rc = hasher_new(&w->hasher, err);
 	if (!rc)

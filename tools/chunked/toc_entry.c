@@ -20,8 +20,14 @@ struct stamp {
 	uint32_t nsec;
 };
 
+struct text {
+	const char *bytes; /* in the header; NULL: none */
+	size_t len;
+};
+
 /* What tar_raw does not tell. */
 struct more {
+	struct text user, group;
 	struct stamp access, change;
 	json_t *xattrs; /* NULL: none */
 	int64_t mode, devmajor, devminor, size;
@@ -68,6 +74,10 @@ static int on_record(struct more *m, const char *text, size_t len, struct err *e
 		set_time(&m->access, value, len);
 	else if (key_len == 5 && memcmp(text, "ctime", 5) == 0)
 		set_time(&m->change, value, len);
+	else if (key_len == 5 && memcmp(text, "uname", 5) == 0)
+		m->user = (struct text){value, len};
+	else if (key_len == 5 && memcmp(text, "gname", 5) == 0)
+		m->group = (struct text){value, len};
 	else if (key_len > strlen(XATTR) && memcmp(text, XATTR, strlen(XATTR)) == 0)
 		return set_xattr(m, text + strlen(XATTR), key_len - strlen(XATTR), value,
 				 len, err);
@@ -129,6 +139,12 @@ static void field_time(struct stamp *s, const char *field)
 		s->given = tar_number_field(field, 12, &s->seconds);
 }
 
+static void field_owner(struct text *t, const char *field, size_t cap)
+{
+	if (!t->bytes)
+		*t = (struct text){field, strnlen(field, cap)};
+}
+
 static void read_header(struct more *m, const struct tar_block *b)
 {
 	enum tar_dialect dialect = TAR_V7;
@@ -142,6 +158,8 @@ static void read_header(struct more *m, const struct tar_block *b)
 	if (!tar_number_field(b->devmajor, sizeof(b->devmajor), &m->devmajor) ||
 	    !tar_number_field(b->devminor, sizeof(b->devminor), &m->devminor))
 		m->why = "a header that is read in several ways";
+	field_owner(&m->user, b->uname, sizeof(b->uname));
+	field_owner(&m->group, b->gname, sizeof(b->gname));
 	if (dialect == TAR_GNU) {
 		field_time(&m->access, b->gnu.times);
 		field_time(&m->change, b->gnu.times + 12);
@@ -211,7 +229,20 @@ static bool put_text(json_t *o, const char *key, const char *text, size_t len)
 	return json_object_set_new(o, key, json_stringn(text, len)) == 0;
 }
 
-static const char *fill(json_t *o, const struct tar_raw_entry *e, const struct more *m)
+static const char *fill_owner(json_t *o, const struct tar_raw_entry *e,
+			      const struct more *m)
+{
+	json_object_set_new(o, "mode", json_integer(m->mode));
+	json_object_set_new(o, "uid", json_integer(e->uid));
+	json_object_set_new(o, "gid", json_integer(e->gid));
+	if ((m->user.len && !put_text(o, "userName", m->user.bytes, m->user.len)) ||
+	    (m->group.len && !put_text(o, "groupName", m->group.bytes, m->group.len)))
+		return "a name that is no UTF-8";
+	return NULL;
+}
+
+static const char *fill(json_t *o, const struct tar_raw_entry *e, const struct more *m,
+			enum toc_form form)
 {
 	const struct stamp modified = {true, e->mtime, e->mtime_nsec};
 
@@ -219,23 +250,27 @@ static const char *fill(json_t *o, const struct tar_raw_entry *e, const struct m
 	if (!put_text(o, "name", e->path, e->path_len) ||
 	    (e->link_len && !put_text(o, "linkName", e->link, e->link_len)))
 		return "a name that is no UTF-8";
-	put_number(o, "mode", m->mode);
 	put_number(o, "size", e->type == TAR_FILE ? (int64_t)e->size : 0);
-	put_number(o, "uid", e->uid);
-	put_number(o, "gid", e->gid);
-	if (!put_time(o, "modtime", &modified) ||
-	    !put_time(o, "accesstime", &m->access) ||
-	    !put_time(o, "changetime", &m->change))
+	if (!put_time(o, "modtime", &modified))
 		return "a time that cannot be written";
+	if (form == TOC_ZSTD_CHUNKED) {
+		put_number(o, "mode", m->mode);
+		put_number(o, "uid", e->uid);
+		put_number(o, "gid", e->gid);
+		if (!put_time(o, "accesstime", &m->access) ||
+		    !put_time(o, "changetime", &m->change))
+			return "a time that cannot be written";
+	}
 	put_number(o, "devMajor", m->devmajor);
 	put_number(o, "devMinor", m->devminor);
 	if (m->xattrs)
 		json_object_set(o, "xattrs", m->xattrs);
-	return NULL;
+	return form == TOC_STARGZ ? fill_owner(o, e, m) : NULL;
 }
 
 int toc_entry_make(const struct tar_raw_entry *e, const uint8_t *header, size_t len,
-		   json_t **ret, const char **ret_why, struct err *err)
+		   enum toc_form form, json_t **ret, const char **ret_why,
+		   struct err *err)
 {
 	struct more m = {0};
 	json_t *o = NULL;
@@ -254,7 +289,7 @@ int toc_entry_make(const struct tar_raw_entry *e, const uint8_t *header, size_t 
 	}
 	if (!rc && !*ret_why) {
 		o = json_object();
-		*ret_why = fill(o, e, &m);
+		*ret_why = fill(o, e, &m, form);
 	}
 	json_decref(m.xattrs);
 	if (!rc && !*ret_why)

@@ -9,9 +9,15 @@
 
 #include "store/tar_raw.h"
 
+enum toc_form {
+	TOC_ZSTD_CHUNKED,
+	TOC_STARGZ, /* owners by name too; of the times only that of the content */
+};
+
 /* HEADER: all header blocks of the entry. *ret NULL: other readers cannot see it as we do,
  * *ret_why says of what kind it is ("a sparse file"). The caller owns *ret. */
 int toc_entry_make(const struct tar_raw_entry *e, const uint8_t *header, size_t len,
-		   json_t **ret, const char **ret_why, struct err *err) MUST_CHECK;
+		   enum toc_form form, json_t **ret, const char **ret_why,
+		   struct err *err) MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writes the table of contents of a zstd:chunked layer. */
+ * Writes the table of contents of a layer. */
 #include "tools/chunked/toc_write.h"
 
 #include <string.h>
@@ -21,11 +21,11 @@ struct toc_write_item {
 	size_t count, cap, placed;
 };
 
-int toc_write_init(struct toc_write *w, struct err *err)
+int toc_write_init(struct toc_write *w, enum toc_form form, struct err *err)
 {
 	static const char head[] = "{\"version\":1,\"entries\":[";
 
-	*w = (struct toc_write){0};
+	*w = (struct toc_write){.form = form};
 	packed_text_init(&w->text);
 	return packed_text_add(&w->text, head, strlen(head), err);
 }
@@ -74,9 +74,12 @@ static int add_json(struct toc_write *w, const json_t *entry, struct err *err)
 	return rc ? rc : packed_text_add(&w->text, text, strlen(text), err);
 }
 
-static void set_chunk(json_t *entry, const struct chunk *c)
+/* LAST: of the file; eStargz says its size by saying none. */
+static void set_chunk(const struct toc_write *w, json_t *entry, const struct chunk *c,
+		      bool last)
 {
-	set(entry, "chunkSize", number(c->len));
+	if (!last || w->form == TOC_ZSTD_CHUNKED)
+		set(entry, "chunkSize", number(c->len));
 	if (c->off)
 		set(entry, "chunkOffset", number(c->off));
 	set(entry, "chunkDigest", text_of(&c->digest));
@@ -91,16 +94,17 @@ static int add_item(struct toc_write *w, const struct toc_write_item *item,
 	if (item->count) {
 		set(item->entry, "digest", text_of(&item->digest));
 		set(item->entry, "offset", number(item->chunks[0].at));
-		set(item->entry, "endOffset", number(item->chunks[item->count - 1].end));
 	}
-	if (item->count > 1)
-		set_chunk(item->entry, &item->chunks[0]);
+	if (item->count && w->form == TOC_ZSTD_CHUNKED)
+		set(item->entry, "endOffset", number(item->chunks[item->count - 1].end));
+	if (item->count > (w->form == TOC_ZSTD_CHUNKED ? 1 : 0))
+		set_chunk(w, item->entry, &item->chunks[0], item->count == 1);
 	rc = add_json(w, item->entry, err);
 	for (size_t i = 1; i < item->count && !rc; i++) {
 		json_t *entry = json_pack("{s:s, s:s, s:o}", "type", "chunk", "name",
 					  name, "offset", number(item->chunks[i].at));
 
-		set_chunk(entry, &item->chunks[i]);
+		set_chunk(w, entry, &item->chunks[i], i == item->count - 1);
 		rc = add_json(w, entry, err);
 		json_decref(entry);
 	}
@@ -202,8 +206,11 @@ int toc_write_finish(struct toc_write *w, const struct digest *split, struct err
 
 	if (w->count)
 		return err_set(err, ERR_FAILED, "an entry was not written");
-	snprintf(end, sizeof(end), "],\"tarSplitDigest\":\"%s\"}",
-		 digest_format(split, text));
+	if (split)
+		snprintf(end, sizeof(end), "],\"tarSplitDigest\":\"%s\"}",
+			 digest_format(split, text));
+	else
+		snprintf(end, sizeof(end), "]}");
 	if (packed_text_add(&w->text, end, strlen(end), err))
 		return -ERR_LIMIT;
 	return packed_text_finish(&w->text, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writes the table of contents of a zstd:chunked layer, entry by entry, in the order of the
+ * Writes the table of contents of a zstd:chunked or eStargz layer, entry by entry, in the order of the
  * tar. Where an entry's chunks lie in the blob is told later, so entries wait until it was.
  */
 #ifndef TOOLS_CHUNKED_TOC_WRITE_H
@@ -9,17 +9,19 @@
 
 #include "store/digest.h"
 #include "tools/chunked/packed_text.h"
+#include "tools/chunked/toc_entry.h"
 
 struct toc_write_item;
 
 struct toc_write {
+	enum toc_form form;
 	struct packed_text text;
 	struct toc_write_item *items; /* those that wait, oldest first */
 	size_t count, cap;
 	size_t placing; /* the item whose chunks get their places now */
 };
 
-int toc_write_init(struct toc_write *w, struct err *err) MUST_CHECK;
+int toc_write_init(struct toc_write *w, enum toc_form form, struct err *err) MUST_CHECK;
 void toc_write_release(struct toc_write *w);
 
 /* ENTRY: what the header says (toc_entry.h); its reference is taken, also on failure. SIZE:
@@ -38,7 +40,8 @@ void toc_write_content(struct toc_write *w, const struct digest *digest);
 int toc_write_place(struct toc_write *w, uint64_t at, uint64_t len,
 		    struct err *err) MUST_CHECK;
 
-/* The end: every chunk has its place. SPLIT: of the compressed tar-split. */
+/* The end: every chunk has its place. SPLIT: of the compressed tar-split; eStargz has none:
+ * NULL. */
 int toc_write_finish(struct toc_write *w, const struct digest *split,
 		     struct err *err) MUST_CHECK;
 

@@ -279,3 +279,16 @@ int config_derive(const void *parent, size_t len, const struct digest *diffids,
 		rc = err_nomem(err);
 	return rc ? rc : dump(json, ret, err);
 }
+
+int config_edit_diffids(const void *bytes, size_t len, const struct digest *diffids,
+			size_t count, struct buf *ret, struct err *err)
+{
+	auto_document json_t *json = NULL;
+	int rc = document_parse(bytes, len, &json, err);
+
+	if (!rc && !json_is_object(json))
+		rc = err_set(err, ERR_INVALID, "the config is not an object");
+	if (!rc)
+		rc = set_diffids(json, diffids, count, err);
+	return rc ? rc : dump(json, ret, err);
+}

@@ -44,6 +44,10 @@ int config_derive(const void *parent, size_t len, const struct digest *diffids,
 		  const struct config_change *change, struct buf *ret,
 		  struct err *err) MUST_CHECK;
 
+/* Appends the config of LEN bytes with other DIFFIDS; all else stays. ERR_INVALID. */
+int config_edit_diffids(const void *bytes, size_t len, const struct digest *diffids,
+			size_t count, struct buf *ret, struct err *err) MUST_CHECK;
+
 #define auto_config __attribute__((cleanup(config_release)))
 
 #endif

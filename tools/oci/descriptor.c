@@ -90,8 +90,12 @@ static void parse_stargz(const json_t *notes, struct descriptor_stargz *ret)
 {
 	const char *sum =
 		json_string_value(json_object_get(notes, DESCRIPTOR_NOTE_STARGZ));
+	const char *size =
+		json_string_value(json_object_get(notes, DESCRIPTOR_NOTE_TARSIZE));
 
 	ret->given = sum && !digest_parse(sum, strlen(sum), &ret->digest, NULL);
+	if (!size || !parse_position(size, 1, &ret->size))
+		ret->size = 0;
 }
 
 static int parse_annotations(const json_t *object, struct descriptor *ret,

@@ -39,9 +39,11 @@ struct descriptor_toc {
 struct descriptor_stargz {
 	bool given;
 	struct digest digest; /* of the table, not compressed */
+	uint64_t size;        /* of the whole tar; 0: not said */
 };
 
 #define DESCRIPTOR_NOTE_STARGZ   "containerd.io/snapshot/stargz/toc.digest"
+#define DESCRIPTOR_NOTE_TARSIZE  "io.containers.estargz.uncompressed-size"
 #define DESCRIPTOR_NOTE_CHECKSUM "io.github.containers.zstd-chunked.manifest-checksum"
 #define DESCRIPTOR_NOTE_POSITION "io.github.containers.zstd-chunked.manifest-position"
 #define DESCRIPTOR_NOTE_TARSPLIT "io.github.containers.zstd-chunked.tarsplit-position"

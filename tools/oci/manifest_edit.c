@@ -77,18 +77,35 @@ static void drop_notes(json_t *layer)
 		json_object_del(layer, "annotations");
 }
 
-static int add_toc(json_t *layer, const struct descriptor_toc *t)
+static json_t *notes_of(json_t *layer)
 {
 	json_t *notes = json_object_get(layer, "annotations");
+
+	if (notes)
+		return notes;
+	notes = json_object();
+	return json_object_set_new(layer, "annotations", notes) ? NULL : notes;
+}
+
+static int add_stargz(json_t *layer, const struct descriptor_stargz *t)
+{
+	json_t *notes = t->given ? notes_of(layer) : NULL;
+
+	if (!t->given)
+		return 0;
+	return json_object_set_new(notes, DESCRIPTOR_NOTE_STARGZ,
+				   digest_json(&t->digest)) ||
+	       (t->size && json_object_set_new(notes, DESCRIPTOR_NOTE_TARSIZE,
+					       json_sprintf("%ju", (uintmax_t)t->size)));
+}
+
+static int add_toc(json_t *layer, const struct descriptor_toc *t)
+{
+	json_t *notes = t->given ? notes_of(layer) : NULL;
 	char digest[DIGEST_TEXT_SIZE];
 
 	if (!t->given)
 		return 0;
-	if (!notes) {
-		notes = json_object();
-		if (json_object_set_new(layer, "annotations", notes))
-			return -1;
-	}
 	digest_format(&t->digest, digest);
 	return json_object_set_new(notes, DESCRIPTOR_NOTE_CHECKSUM,
 				   json_string(digest)) ||
@@ -114,7 +131,7 @@ static int edit_layer(json_t *layer, const struct descriptor *d)
 {
 	if (!is_blob(layer, &d->digest)) {
 		drop_notes(layer);
-		if (add_toc(layer, &d->toc))
+		if (add_toc(layer, &d->toc) || add_stargz(layer, &d->stargz))
 			return -1;
 	}
 	json_object_del(layer, "urls");

@@ -10,8 +10,8 @@
 #include "tools/oci/descriptor.h"
 
 /* Appends the manifest of LEN bytes with other layers: of each LAYERS[i] the media type,
- * digest, size and table of contents. Types become OCI's; what the old one says of compressed bytes (URLs,
- * other tables) is left out, all else stays. ERR_INVALID if the count differs. */
+ * digest, size and table of contents. Types become OCI's; what the old one says of
+ * compressed bytes (URLs, other tables) is left out, all else stays. ERR_INVALID if the count differs. */
 int manifest_edit_layers(const void *bytes, size_t len, const struct descriptor *layers,
 			 size_t count, struct buf *ret, struct err *err) MUST_CHECK;
 
