@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "store/base/io.h"
 #include "store/deflate.h"
 #include "store/layer.h"
 #include "tools/chunked/chunked_write.h"
@@ -66,8 +67,9 @@ static int meter_open(struct meter *m, struct store *store, struct objects *obje
 
 /* ---- copying ---- */
 
-static int copy(struct stream *from, struct destination *dest, struct layer_blob *blob,
-		struct err *err)
+/* SPOOL: the file that gets it, or -1: DEST does. */
+static int copy(struct stream *from, struct destination *dest, int spool,
+		struct layer_blob *blob, struct err *err)
 {
 	auto_free char *chunk = malloc(COPY_SIZE);
 	auto_hasher struct hasher *h = NULL;
@@ -83,7 +85,8 @@ static int copy(struct stream *from, struct destination *dest, struct layer_blob
 		if (blob->how != LAYER_BLOB_PLAIN)
 			hasher_update(h, chunk, len);
 		blob->size += len;
-		rc = bundle_writer_write(dest->writer, chunk, len, err);
+		rc = spool < 0 ? bundle_writer_write(dest->writer, chunk, len, err)
+			       : io_write(spool, chunk, len, "a temporary file", err);
 	}
 	if (!rc && blob->how != LAYER_BLOB_PLAIN)
 		hasher_final(h, &blob->digest);
@@ -104,20 +107,20 @@ static int end_file(struct destination *dest, const struct digest *diffid,
 static int copy_packed(struct stream *packed, struct destination *dest,
 		       struct layer_blob *blob, struct err *err)
 {
-	int rc = copy(packed, dest, blob, err);
+	int rc = copy(packed, dest, -1, blob, err);
 
 	stream_close(packed);
 	return rc;
 }
 
-static int pack_stargz(struct stream *tar, int level, struct destination *dest,
+static int pack_stargz(struct stream *tar, int level, struct destination *dest, int spool,
 		       struct layer_blob *blob, struct err *err)
 {
 	auto_stargz_write struct stargz_write *stargz = NULL;
 	int rc = stargz_write_open(tar, level, 0, &stargz, err);
 
 	if (!rc)
-		rc = copy(stargz_write_stream(stargz), dest, blob, err);
+		rc = copy(stargz_write_stream(stargz), dest, spool, blob, err);
 	if (!rc)
 		blob->stargz = *stargz_write_toc(stargz, &blob->diffid, &blob->no_toc);
 	return rc;
@@ -131,7 +134,7 @@ static int pack(struct stream *tar, const struct layer_blob_options *options,
 	int level = blob->kind == INFLATE_NONE ? 0 : options->level, rc;
 
 	if (options->stargz)
-		return pack_stargz(tar, level, dest, blob, err);
+		return pack_stargz(tar, level, dest, -1, blob, err);
 	if (blob->how == LAYER_BLOB_MADE || !options->chunked) {
 		rc = blob->how == LAYER_BLOB_MADE
 			     ? deflate_open_as(tar, &blob->maker, 0, &packed, err)
@@ -140,7 +143,7 @@ static int pack(struct stream *tar, const struct layer_blob_options *options,
 	}
 	rc = chunked_write_open(tar, level, 0, &chunked, err);
 	if (!rc)
-		rc = copy(chunked_write_stream(chunked), dest, blob, err);
+		rc = copy(chunked_write_stream(chunked), dest, -1, blob, err);
 	if (!rc)
 		blob->toc = *chunked_write_toc(chunked, &blob->no_toc);
 	return rc;
@@ -166,6 +169,66 @@ static int write_tar(struct store *store, struct objects *objects,
 	return rc ? rc : end_file(dest, diffid, blob, err);
 }
 
+/* ---- eStargz for a registry ---- */
+
+static int spool_stargz(struct store *store, struct objects *objects,
+			const struct digest *diffid,
+			const struct layer_blob_options *options, int spool,
+			struct progress *progress, struct layer_blob *blob,
+			struct err *err)
+{
+	struct meter m = {.progress = progress};
+	int rc = meter_open(&m, store, objects, diffid, err);
+
+	if (!rc)
+		rc = pack_stargz(&m.base, options->level, NULL, spool, blob, err);
+	if (!rc && !digest_equal(&m.digest, diffid))
+		rc = err_set(err, ERR_CORRUPT, "its tar has another digest");
+	meter_release(&m);
+	return rc;
+}
+
+static int send_spool(int spool, const struct digest *diffid, struct destination *dest,
+		      struct layer_blob *blob, struct err *err)
+{
+	struct layer_blob sent = {.how = blob->how};
+	auto_stream struct stream *in = NULL;
+	int rc = stream_from_fd(spool, 0, blob->size, "a temporary file", &in, err);
+
+	destination_expect_layer(dest, &blob->digest, blob->size);
+	if (!rc)
+		rc = bundle_writer_begin(dest->writer, err);
+	if (!rc)
+		rc = copy(in, dest, -1, &sent, err);
+	return rc ? rc : end_file(dest, diffid, blob, err);
+}
+
+/* No record tells the blob of the layer, whose tar it does not have. But the same blob is
+ * made every time, so it is asked for once its digest is known, before it is sent. */
+static int push_stargz(struct store *store, struct objects *objects,
+		       const struct digest *diffid,
+		       const struct layer_blob_options *options, struct destination *dest,
+		       struct progress *progress, struct layer_blob *blob,
+		       struct err *err)
+{
+	auto_fd int spool = -1;
+	bool there;
+	int rc;
+
+	if (io_tmpfile(store_dirfd(store), &spool, NULL) < 0)
+		return write_tar(store, objects, diffid, options, dest, progress, blob,
+				 err);
+	rc = spool_stargz(store, objects, diffid, options, spool, progress, blob, err);
+	if (!rc)
+		rc = destination_has_layer(dest, &blob->digest, &there, err);
+	if (rc)
+		return rc;
+	if (!there)
+		return send_spool(spool, diffid, dest, blob, err);
+	blob->how = LAYER_BLOB_THERE;
+	return 0;
+}
+
 /* ---- what was kept ---- */
 
 static int write_kept(struct objects *objects, const struct digest *diffid,
@@ -182,7 +245,7 @@ static int write_kept(struct objects *objects, const struct digest *diffid,
 	if (!rc)
 		rc = bundle_writer_begin(dest->writer, err);
 	if (!rc)
-		rc = copy(in, dest, blob, err);
+		rc = copy(in, dest, -1, blob, err);
 	if (!rc && !digest_equal(&blob->digest, came))
 		rc = err_set(err, ERR_CORRUPT, "what was kept of it has another digest");
 	return rc ? rc : end_file(dest, diffid, blob, err);
@@ -301,8 +364,9 @@ int layer_blob_write(struct store *store, struct objects *objects,
 				 &blob, err);
 	} else {
 		blob.how = LAYER_BLOB_ANEW;
-		rc = write_tar(store, objects, diffid, options, dest, progress, &blob,
-			       err);
+		rc = (options->stargz && dest->kind == DESTINATION_REGISTRY ? push_stargz
+									    : write_tar)(
+			store, objects, diffid, options, dest, progress, &blob, err);
 	}
 	blob.same = digest_equal(&blob.digest, &came->digest);
 	if (!rc)
