@@ -32,7 +32,7 @@ static const struct option_spec options[] = {
 		       "with inline: take the records from this cache"),
 	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct values, platform,
 		    "which platform of an image of several"),
-	OPTION_WORD(0, "compression", "KIND", "none gzip zstd", struct values,
+	OPTION_WORD(0, "compression", "KIND", LAYER_BLOB_COMPRESSIONS, struct values,
 		    compression, "of layers; default: as they came"),
 	OPTION_NUMBER(0, "level", "N", 1, 19, struct values, level,
 		      "compress anew at this level (gzip 1-12, zstd 1-19)"),
@@ -59,16 +59,18 @@ static int destination(const struct values *v, const char *text, char **ret,
 	return 0;
 }
 
-static struct layer_blob_options blob_options(const struct values *v)
+/* A layer in eStargz has another DiffID, and a cache is a chain of these. */
+static int blob_options(const struct values *v, struct layer_blob_options *ret,
+			struct err *err)
 {
-	struct layer_blob_options o = {.given = v->compression != NULL,
-				       .level = (int)v->level.value};
+	int rc = layer_blob_options_parse(
+		v->compression, v->level.given ? (int)v->level.value : 0, ret, err);
 
-	if (o.given)
-		o.kind = strcmp(v->compression, "none") == 0   ? INFLATE_NONE
-			 : strcmp(v->compression, "gzip") == 0 ? INFLATE_GZIP
-							       : INFLATE_ZSTD;
-	return o;
+	if (!rc && ret->stargz)
+		return err_set(err, ERR_USAGE,
+			       "estargz changes the layers, and with them what the cache "
+			       "is about: zstd:chunked is read in parts too");
+	return rc;
 }
 
 /* ---- local, registry ---- */
@@ -101,12 +103,13 @@ static int print(const struct command_call *call, const char *name,
 
 static int export_cache(struct command_call *call, struct store *store,
 			struct objects *objects, const char *to,
+			const struct layer_blob_options *blobs,
 			struct blob_notes *ret_notes, struct err *err)
 {
 	const struct values *v = call->values;
 	auto_cache_found struct cache_found found = {0};
 	auto_catalog_txn struct catalog_txn *t = NULL;
-	struct cache_export_options o = {.blobs = blob_options(v), .quiet = call->quiet};
+	struct cache_export_options o = {.blobs = *blobs, .quiet = call->quiet};
 	struct remote_options remote;
 	struct cache_exported result;
 	int rc = catalog_begin(store_catalog(store), false, &t, err);
@@ -190,12 +193,13 @@ static int make_image(struct command_call *call, struct store *store,
 
 static int export_inline(struct command_call *call, struct store *store,
 			 struct objects *objects, const char *to,
+			 const struct layer_blob_options *blobs,
 			 struct blob_notes *ret_notes, struct err *err)
 {
 	const struct values *v = call->values;
 	struct remote_options remote;
 	const struct image_export_options o = {
-		.blobs = blob_options(v), .quiet = call->quiet, .registry = &remote};
+		.blobs = *blobs, .quiet = call->quiet, .registry = &remote};
 	char id[DIGEST_TEXT_SIZE], x[DIGEST_TEXT_SIZE + 8], manifest[DIGEST_TEXT_SIZE];
 	auto_exports struct exports done = {0};
 	struct record_image image;
@@ -229,12 +233,15 @@ static int run(struct command_call *call, struct err *err)
 	auto_store struct store *store = NULL;
 	auto_objects struct objects *objects = NULL;
 	auto_blob_notes struct blob_notes notes = {0};
+	struct layer_blob_options blobs;
 	auto_free char *to = NULL;
 	int rc;
 
 	if (v->cache && !in_image)
 		return err_set(err, ERR_USAGE, "--cache goes with --to inline only");
-	rc = destination(v, call->args[1], &to, err);
+	rc = blob_options(v, &blobs, err);
+	if (!rc)
+		rc = destination(v, call->args[1], &to, err);
 	if (!rc)
 		rc = in_image ? command_open_store(call, STORE_WRITE, &store, err)
 			      : exports_open_store(call, remote_source_name(to), &store,
@@ -242,9 +249,9 @@ static int run(struct command_call *call, struct err *err)
 	if (!rc)
 		rc = objects_new(store, CACHE_BYTES, &objects, err);
 	if (!rc && in_image)
-		rc = export_inline(call, store, objects, to, &notes, err);
+		rc = export_inline(call, store, objects, to, &blobs, &notes, err);
 	else if (!rc)
-		rc = export_cache(call, store, objects, to, &notes, err);
+		rc = export_cache(call, store, objects, to, &blobs, &notes, err);
 	objects_free(steal_ptr(&objects));
 	store_close(steal_ptr(&store));
 	if (!rc)

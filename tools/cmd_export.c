@@ -210,9 +210,9 @@ static int check(const struct export_options *v, bool tar, const char *to,
 	if (rc)
 		return rc;
 	ret->given |= tar;
-	if (tar && ret->chunked)
+	if (tar && (ret->chunked || ret->stargz))
 		return err_set(err, ERR_USAGE,
-			       "zstd:chunked needs a manifest: it is not for tar:");
+			       "%s needs a manifest: it is not for tar:", v->compression);
 	if ((v->layer.given || v->flatten) && !tar)
 		return err_set(err, ERR_USAGE, "--layer and --flatten are for tar: only");
 	if (v->layer.given && v->flatten)
@@ -278,9 +278,11 @@ const struct command cmd_export = {
 		"\n"
 		"Prints 'NAME IMAGE-ID MANIFEST-DIGEST' for every image (not with '-'); a name\n"
 		"of several platforms is exported with all of them. Image ID and DiffIDs never\n"
-		"change. Where every layer can be had in the very form in which it came,\n"
-		"neither does the manifest; stderr says what became of each layer.\n"
-		"zstd:chunked is zstd of which `pull` and podman fetch single files.",
+		"change, except with estargz. Where every layer can be had in the very form in\n"
+		"which it came, neither does the manifest; stderr says what became of each.\n"
+		"Of zstd:chunked and estargz `pull` fetches single files; podman does of the\n"
+		"one, containerd's stargz snapshotter of the other, which is gzip with a table\n"
+		"of contents in the tar: DiffIDs and image ID become others.",
 	.options = options,
 	.values_size = sizeof(struct export_options),
 	.min_args = 2,

@@ -87,8 +87,9 @@ const struct command cmd_push = {
 		"\n"
 		"Credentials, certificates and proxies as `layercache pull` has them. Prints\n"
 		"'NAME IMAGE-ID MANIFEST-DIGEST' for every image; stderr says what became of\n"
-		"each layer. Image ID and DiffIDs never change. Of layers pushed with\n"
-		"--compression zstd:chunked, a later pull fetches only files that are new.",
+		"each layer. Of layers pushed with --compression zstd:chunked or estargz, a\n"
+		"later pull fetches only files that are new. Image ID and DiffIDs never change,\n"
+		"except with estargz, whose table of contents is in the tar.",
 	.options = options,
 	.values_size = sizeof(struct push_options),
 	.min_args = 1,

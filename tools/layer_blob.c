@@ -127,14 +127,15 @@ static int pack_stargz(struct stream *tar, int level, struct destination *dest, 
 }
 
 static int pack(struct stream *tar, const struct layer_blob_options *options,
-		struct destination *dest, struct layer_blob *blob, struct err *err)
+		struct destination *dest, int spool, struct layer_blob *blob,
+		struct err *err)
 {
 	auto_chunked_write struct chunked_write *chunked = NULL;
 	struct stream *packed;
 	int level = blob->kind == INFLATE_NONE ? 0 : options->level, rc;
 
 	if (options->stargz)
-		return pack_stargz(tar, level, dest, -1, blob, err);
+		return pack_stargz(tar, level, dest, spool, blob, err);
 	if (blob->how == LAYER_BLOB_MADE || !options->chunked) {
 		rc = blob->how == LAYER_BLOB_MADE
 			     ? deflate_open_as(tar, &blob->maker, 0, &packed, err)
@@ -143,7 +144,7 @@ static int pack(struct stream *tar, const struct layer_blob_options *options,
 	}
 	rc = chunked_write_open(tar, level, 0, &chunked, err);
 	if (!rc)
-		rc = copy(chunked_write_stream(chunked), dest, -1, blob, err);
+		rc = copy(chunked_write_stream(chunked), dest, spool, blob, err);
 	if (!rc)
 		blob->toc = *chunked_write_toc(chunked, &blob->no_toc);
 	return rc;
@@ -160,7 +161,7 @@ static int write_tar(struct store *store, struct objects *objects,
 	if (!rc)
 		rc = bundle_writer_begin(dest->writer, err);
 	if (!rc)
-		rc = pack(&m.base, options, dest, blob, err);
+		rc = pack(&m.base, options, dest, -1, blob, err);
 	if (!rc && !digest_equal(&m.digest, diffid))
 		rc = err_set(err, ERR_CORRUPT, "its tar has another digest");
 	if (!rc && blob->how == LAYER_BLOB_PLAIN)
@@ -169,19 +170,18 @@ static int write_tar(struct store *store, struct objects *objects,
 	return rc ? rc : end_file(dest, diffid, blob, err);
 }
 
-/* ---- eStargz for a registry ---- */
+/* ---- with a table of contents, for a registry ---- */
 
-static int spool_stargz(struct store *store, struct objects *objects,
-			const struct digest *diffid,
-			const struct layer_blob_options *options, int spool,
-			struct progress *progress, struct layer_blob *blob,
-			struct err *err)
+static int pack_into(struct store *store, struct objects *objects,
+		     const struct digest *diffid,
+		     const struct layer_blob_options *options, int spool,
+		     struct progress *progress, struct layer_blob *blob, struct err *err)
 {
 	struct meter m = {.progress = progress};
 	int rc = meter_open(&m, store, objects, diffid, err);
 
 	if (!rc)
-		rc = pack_stargz(&m.base, options->level, NULL, spool, blob, err);
+		rc = pack(&m.base, options, NULL, spool, blob, err);
 	if (!rc && !digest_equal(&m.digest, diffid))
 		rc = err_set(err, ERR_CORRUPT, "its tar has another digest");
 	meter_release(&m);
@@ -203,13 +203,14 @@ static int send_spool(int spool, const struct digest *diffid, struct destination
 	return rc ? rc : end_file(dest, diffid, blob, err);
 }
 
-/* No record tells the blob of the layer, whose tar it does not have. But the same blob is
- * made every time, so it is asked for once its digest is known, before it is sent. */
-static int push_stargz(struct store *store, struct objects *objects,
-		       const struct digest *diffid,
-		       const struct layer_blob_options *options, struct destination *dest,
-		       struct progress *progress, struct layer_blob *blob,
-		       struct err *err)
+/* No record tells which blobs of a layer have a table, and one in eStargz is no form of it.
+ * But the same blob is made every time, so it is asked for once its digest is known, before
+ * it is sent. */
+static int push_with_table(struct store *store, struct objects *objects,
+			   const struct digest *diffid,
+			   const struct layer_blob_options *options,
+			   struct destination *dest, struct progress *progress,
+			   struct layer_blob *blob, struct err *err)
 {
 	auto_fd int spool = -1;
 	bool there;
@@ -218,7 +219,7 @@ static int push_stargz(struct store *store, struct objects *objects,
 	if (io_tmpfile(store_dirfd(store), &spool, NULL) < 0)
 		return write_tar(store, objects, diffid, options, dest, progress, blob,
 				 err);
-	rc = spool_stargz(store, objects, diffid, options, spool, progress, blob, err);
+	rc = pack_into(store, objects, diffid, options, spool, progress, blob, err);
 	if (!rc)
 		rc = destination_has_layer(dest, &blob->digest, &there, err);
 	if (rc)
@@ -364,9 +365,12 @@ int layer_blob_write(struct store *store, struct objects *objects,
 				 &blob, err);
 	} else {
 		blob.how = LAYER_BLOB_ANEW;
-		rc = (options->stargz && dest->kind == DESTINATION_REGISTRY ? push_stargz
-									    : write_tar)(
-			store, objects, diffid, options, dest, progress, &blob, err);
+		rc = (options->stargz || options->chunked) &&
+				     dest->kind == DESTINATION_REGISTRY
+			     ? push_with_table(store, objects, diffid, options, dest,
+					       progress, &blob, err)
+			     : write_tar(store, objects, diffid, options, dest, progress,
+					 &blob, err);
 	}
 	blob.same = digest_equal(&blob.digest, &came->digest);
 	if (!rc)

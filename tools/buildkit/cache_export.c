@@ -98,6 +98,8 @@ static int write_layer(struct exporting *e, struct cache_layer *layer, struct er
 	e->same = e->same && digest_equal(&blob.digest, &layer->desc.digest);
 	layer->desc.digest = blob.digest;
 	layer->desc.size = blob.size;
+	layer->desc.toc = blob.toc;
+	layer->desc.stargz = blob.stargz;
 	layer->media_type = layer_blob_media_type(blob.kind);
 	return 0;
 }

@@ -6,6 +6,28 @@
 #include "tools/buildkit/cache_import.h"
 #include "tools/image_record.h"
 
+/* What readers of parts look for. */
+static int put_tables(const struct descriptor *d, struct buf *ret, struct err *err)
+{
+	const struct descriptor_toc *t = &d->toc;
+	char text[DIGEST_TEXT_SIZE];
+	int rc = 0;
+
+	if (t->given)
+		rc = buf_printf(ret, err,
+				"\"%s\":\"%s\",\"%s\":\"%ju:%ju:%ju:1\","
+				"\"%s\":\"%ju:%ju:%ju\",",
+				DESCRIPTOR_NOTE_CHECKSUM, digest_format(&t->digest, text),
+				DESCRIPTOR_NOTE_POSITION, (uintmax_t)t->at,
+				(uintmax_t)t->len, (uintmax_t)t->size,
+				DESCRIPTOR_NOTE_TARSPLIT, (uintmax_t)t->split_at,
+				(uintmax_t)t->split_len, (uintmax_t)t->split_size);
+	if (!rc && d->stargz.given)
+		rc = buf_printf(ret, err, "\"%s\":\"%s\",", DESCRIPTOR_NOTE_STARGZ,
+				digest_format(&d->stargz.digest, text));
+	return rc;
+}
+
 static int put_layer(const struct cache_layer *layer, struct buf *ret, struct err *err)
 {
 	char digest[DIGEST_TEXT_SIZE], diffid[DIGEST_TEXT_SIZE];
@@ -18,6 +40,8 @@ static int put_layer(const struct cache_layer *layer, struct buf *ret, struct er
 	if (!rc && *layer->created)
 		rc = buf_printf(ret, err, "\"buildkit/createdat\":\"%s\",",
 				layer->created);
+	if (!rc)
+		rc = put_tables(&layer->desc, ret, err);
 	return rc ? rc
 		  : buf_printf(ret, err, "\"containerd.io/uncompressed\":\"%s\"}}",
 			       digest_format(&layer->diffid, diffid));

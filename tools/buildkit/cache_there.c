@@ -6,7 +6,8 @@
 
 /* The forms of a layer that the store knows of, the one that it came in first. */
 struct forms {
-	const struct digest *diffid, *came;
+	const struct digest *diffid;
+	const struct descriptor *came;
 	const struct layer_blob_options *options;
 	struct record_blob items[FORMS_MAX];
 	size_t count;
@@ -19,10 +20,12 @@ static int on_blob(void *arg, const struct record_blob *blob, struct err *err)
 	(void)err;
 	if (f->count == FORMS_MAX || !digest_equal(&blob->diffid, f->diffid) ||
 	    (f->options->given &&
-	     f->options->kind != (enum inflate_kind)blob->compression))
+	     f->options->kind != (enum inflate_kind)blob->compression) ||
+	    (f->options->chunked &&
+	     !(f->came->toc.given && digest_equal(&blob->blob, &f->came->digest))))
 		return 0;
 	f->items[f->count++] = *blob;
-	if (digest_equal(&blob->blob, f->came)) {
+	if (digest_equal(&blob->blob, &f->came->digest)) {
 		struct record_blob first = f->items[0];
 
 		f->items[0] = *blob;
@@ -38,7 +41,7 @@ static int add_plain(struct catalog_txn *t, struct forms *f, struct err *err)
 	int rc;
 
 	if (f->options->given ? f->options->kind != INFLATE_NONE
-			      : !digest_equal(f->came, f->diffid))
+			      : !digest_equal(&f->came->digest, f->diffid))
 		return 0;
 	rc = catalog_layer_get(t, f->diffid, &layer, err);
 	if (!rc)
@@ -62,7 +65,7 @@ int cache_there_find(struct store *store, struct destination *dest,
 		     const struct digest *diffid, const struct descriptor *came,
 		     struct layer_blob *ret, bool *ret_found, struct err *err)
 {
-	struct forms f = {.diffid = diffid, .came = &came->digest, .options = options};
+	struct forms f = {.diffid = diffid, .came = came, .options = options};
 	int rc = 0;
 
 	*ret_found = false;
@@ -81,6 +84,10 @@ int cache_there_find(struct store *store, struct destination *dest,
 			.diffid = *diffid,
 			.same = digest_equal(&b->blob, &came->digest),
 		};
+		if (ret->same) {
+			ret->toc = came->toc;
+			ret->stargz = came->stargz;
+		}
 	}
 	return rc;
 }
