@@ -171,16 +171,27 @@ int blob_maker_open(struct store *store, struct objects *objects,
 int blob_notes_add(struct blob_notes *notes, const struct record_encoding *tried,
 		   bool same, struct err *err)
 {
-	struct record_encoding *items;
+	struct record_encoding one = *tried;
 
 	if (tried->state != ENCODING_GUESSED)
 		return 0;
-	items = reallocarray(notes->items, notes->count + 1, sizeof(*items));
+	one.state = same ? ENCODING_PROVED : ENCODING_WRONG;
+	return blob_notes_join(notes, &(struct blob_notes){&one, 1}, err);
+}
+
+int blob_notes_join(struct blob_notes *notes, const struct blob_notes *more,
+		    struct err *err)
+{
+	struct record_encoding *items;
+
+	if (!more->count)
+		return 0;
+	items = reallocarray(notes->items, notes->count + more->count, sizeof(*items));
 	if (!items)
 		return err_nomem(err);
+	memcpy(items + notes->count, more->items, more->count * sizeof(*items));
 	notes->items = items;
-	items[notes->count] = *tried;
-	items[notes->count++].state = same ? ENCODING_PROVED : ENCODING_WRONG;
+	notes->count += more->count;
 	return 0;
 }
 

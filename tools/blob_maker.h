@@ -32,6 +32,8 @@ struct blob_notes {
 
 int blob_notes_add(struct blob_notes *notes, const struct record_encoding *tried,
 		   bool same, struct err *err) MUST_CHECK;
+int blob_notes_join(struct blob_notes *notes, const struct blob_notes *more,
+		    struct err *err) MUST_CHECK;
 
 /* Commits them to the store at PATH, which this process has not open for reading. Left out
  * where it may not be written: they are not needed, only found again. */

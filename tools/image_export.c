@@ -6,6 +6,7 @@
 
 #include "tools/image_rewrite.h"
 #include "tools/image_there.h"
+#include "tools/layers_out.h"
 #include "tools/oci/config.h"
 #include "tools/oci/manifest.h"
 #include "tools/output.h"
@@ -275,66 +276,53 @@ static void tell(const struct export *e, size_t n, size_t count,
 			      blob->no_toc);
 }
 
-/* The same layer in another of the images, or twice in one. */
-static const struct layer_blob *find_written(const struct export *e,
-					     const struct digest *diffid,
-					     const struct digest *came)
+/* The same layer in an image before this one, or before in this one; NULL: this is the first. */
+static const struct layer_blob *find_first(const struct export *e, size_t image,
+					   size_t layer)
 {
-	for (size_t i = 0; i < e->out.count; i++)
-		for (size_t k = 0; k < e->out.items[i].count; k++)
-			if (digest_equal(&e->images[i].config.diffids[k], diffid) &&
-			    digest_equal(&e->images[i].manifest.items[k].digest, came))
+	const struct digest *diffid = &e->images[image].config.diffids[layer];
+	const struct digest *came = &e->images[image].manifest.items[layer].digest;
+
+	for (size_t i = 0; i <= image; i++) {
+		const struct outgoing *o = &e->images[i];
+		size_t end = i == image ? layer : o->config.count;
+
+		for (size_t k = 0; k < end; k++)
+			if (digest_equal(&o->config.diffids[k], diffid) &&
+			    digest_equal(&o->manifest.items[k].digest, came))
 				return &e->out.items[i].layers[k];
-	return NULL;
-}
-
-/* A broken connection costs the layer, not the push. */
-static int write_layer(struct export *e, const struct digest *diffid,
-		       const struct descriptor *came, struct layer_blob *ret,
-		       struct err *err)
-{
-	int rc;
-
-	if (ret->how == LAYER_BLOB_THERE)
-		return 0;
-	for (unsigned attempt = 0;; attempt++) {
-		rc = layer_blob_write(e->store, e->objects, diffid, came,
-				      &e->options->blobs, &e->dest, e->progress,
-				      &e->out.notes, ret, err);
-		if (rc != -ERR_AGAIN || !remote_wait(attempt))
-			return rc;
 	}
-}
-
-static void label(const struct export *e, size_t n, size_t count)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "layer %zu of %zu", n, count);
-	progress_label(e->progress, text);
+	return NULL;
 }
 
 static int write_layers(struct export *e, size_t i, struct err *err)
 {
 	struct outgoing *o = &e->images[i];
 	struct exported *out = &e->out.items[i];
+	size_t total = o->config.count, count = 0;
+	auto_free struct layer_out *items = calloc(total + 1, sizeof(*items));
+	int rc;
 
-	for (size_t k = 0; k < o->config.count; k++) {
-		const struct descriptor *came = &o->manifest.items[k];
-		const struct digest *diffid = &o->config.diffids[k];
-		const struct layer_blob *written = find_written(e, diffid, &came->digest);
-		int rc = 0;
+	if (!items)
+		return err_nomem(err);
+	for (size_t k = 0; k < total; k++)
+		if (!find_first(e, i, k))
+			items[count++] = (struct layer_out){&o->config.diffids[k],
+							    &o->manifest.items[k],
+							    &out->layers[k], k + 1};
+	rc = layers_out_write(e->store, e->objects, items, count, total,
+			      &e->options->blobs, &e->dest, e->progress, &e->out.notes,
+			      err);
+	if (rc)
+		return rc;
+	for (size_t k = 0; k < total; k++) {
+		const struct layer_blob *first = find_first(e, i, k);
 
-		label(e, k + 1, o->config.count);
-		if (written)
-			out->layers[k] = *written;
-		else
-			rc = write_layer(e, diffid, came, &out->layers[k], err);
-		if (rc)
-			return err_wrap(err, "layer %zu of %zu", k + 1, o->config.count);
-		out->count = k + 1;
-		tell(e, k + 1, o->config.count, &out->layers[k], came);
+		if (first)
+			out->layers[k] = *first;
+		tell(e, k + 1, total, &out->layers[k], &o->manifest.items[k]);
 	}
+	out->count = total;
 	return 0;
 }
 

@@ -357,7 +357,7 @@ int layer_blob_write(struct store *store, struct objects *objects,
 		blob.stargz = came->stargz;
 		rc = write_kept(objects, diffid, &came->digest, dest, &blob, err);
 	} else if (blob.kind == INFLATE_GZIP && kind == INFLATE_GZIP && !options->level &&
-		   !options->stargz &&
+		   !options->stargz && !options->anew &&
 		   blob_maker_get(store, &came->digest, &how, NULL) == 0) {
 		blob.toc = came->toc;
 		blob.stargz = came->stargz;

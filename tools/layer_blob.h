@@ -16,7 +16,8 @@ struct layer_blob_options {
 	enum inflate_kind kind; /* not INFLATE_OTHER */
 	bool chunked;           /* zstd with a table of contents (chunked_write.h) */
 	bool stargz; /* gzip with one (stargz_write.h): the DiffID becomes another */
-	int level;   /* 0: the default, and the bytes it came in will do */
+	bool anew; /* nothing is made again as it was, which may take ten times as long */
+	int level; /* 0: the default, and the bytes it came in will do */
 };
 
 enum layer_blob_how {

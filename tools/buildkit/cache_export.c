@@ -8,12 +8,15 @@
 #include "tools/buildkit/cache_there.h"
 #include "tools/buildkit/cache_union.h"
 #include "tools/image_there.h"
+#include "tools/layers_out.h"
 #include "tools/output.h"
 
-/* A layer that was written, by the blob that it was. */
+/* A layer that is written, by the blob that it was. */
 struct written {
 	struct digest came, diffid;
+	struct descriptor desc; /* as it came; the cache's */
 	struct layer_blob blob;
+	size_t number;
 };
 
 struct exporting {
@@ -21,6 +24,7 @@ struct exporting {
 	struct objects *objects;
 	struct cache *cache;
 	const struct cache_export_options *options;
+	struct layer_blob_options blobs; /* with what is always so here */
 	struct destination dest;
 	struct progress *progress;
 	struct digest_map written;
@@ -67,57 +71,76 @@ static int forget_missing(struct exporting *e, uint64_t *ret_bytes, struct err *
 
 /* ---- layers ---- */
 
-static int write_layer(struct exporting *e, struct cache_layer *layer, struct err *err)
+/* Several entries of the documents may be one layer. */
+static int add_layer(struct exporting *e, size_t number, const struct cache_layer *layer,
+		     struct err *err)
+{
+	struct written *w;
+	uint32_t entry;
+	bool there;
+	int rc;
+
+	if (digest_map_find(&e->written, &layer->desc.digest) >= 0)
+		return 0;
+	rc = digest_map_add(&e->written, &layer->desc.digest, &entry, err);
+	if (rc)
+		return rc;
+	w = digest_map_entry(&e->written, entry);
+	w->diffid = layer->diffid;
+	w->desc = layer->desc;
+	w->number = number;
+	rc = cache_there_find(e->store, &e->dest, &e->blobs, &w->diffid, &w->desc,
+			      &w->blob, &there, err);
+	if (!rc && !there)
+		w->blob = (struct layer_blob){0};
+	return rc;
+}
+
+static int write_added(struct exporting *e, struct err *err)
+{
+	size_t count = e->written.count;
+	auto_free struct layer_out *items = calloc(count + 1, sizeof(*items));
+
+	if (!items)
+		return err_nomem(err);
+	for (uint32_t i = 0; i < count; i++) {
+		struct written *w = digest_map_entry(&e->written, i);
+
+		items[i] = (struct layer_out){&w->diffid, &w->desc, &w->blob, w->number};
+	}
+	return layers_out_write(e->store, e->objects, items, count,
+				e->cache->doc.layer_count, &e->blobs, &e->dest,
+				e->progress, &e->notes, err);
+}
+
+/* The documents get what was written in the place of what came. */
+static void take_written(struct exporting *e, struct cache_layer *layer)
 {
 	int64_t at = digest_map_find(&e->written, &layer->desc.digest);
-	struct layer_blob blob;
-	uint32_t entry;
-	int rc = 0;
+	const struct written *w = digest_map_entry(&e->written, (uint32_t)at);
 
-	if (at < 0) {
-		bool there;
-
-		rc = cache_there_find(e->store, &e->dest, &e->options->blobs,
-				      &layer->diffid, &layer->desc, &blob, &there, err);
-		if (!rc && !there)
-			rc = layer_blob_write(e->store, e->objects, &layer->diffid,
-					      &layer->desc, &e->options->blobs, &e->dest,
-					      e->progress, &e->notes, &blob, err);
-		if (!rc)
-			rc = digest_map_add(&e->written, &layer->desc.digest, &entry,
-					    err);
-		if (rc)
-			return rc;
-		((struct written *)digest_map_entry(&e->written, entry))->blob = blob;
-		((struct written *)digest_map_entry(&e->written, entry))->diffid =
-			layer->diffid;
-	} else {
-		blob = ((struct written *)digest_map_entry(&e->written, (uint32_t)at))
-			       ->blob;
-	}
-	e->same = e->same && digest_equal(&blob.digest, &layer->desc.digest);
-	layer->desc.digest = blob.digest;
-	layer->desc.size = blob.size;
-	layer->desc.toc = blob.toc;
-	layer->desc.stargz = blob.stargz;
-	layer->media_type = layer_blob_media_type(blob.kind);
-	return 0;
+	e->same = e->same && digest_equal(&w->blob.digest, &layer->desc.digest);
+	layer->desc.digest = w->blob.digest;
+	layer->desc.size = w->blob.size;
+	layer->desc.toc = w->blob.toc;
+	layer->desc.stargz = w->blob.stargz;
+	layer->media_type = layer_blob_media_type(w->blob.kind);
 }
 
 static int write_layers(struct exporting *e, struct err *err)
 {
 	struct cache *c = e->cache;
+	int rc = 0;
 
-	for (uint32_t i = 0; i < c->doc.layer_count; i++) {
-		int rc;
-
-		if (digest_is_zero(&c->layers[i].diffid))
-			continue;
-		rc = write_layer(e, &c->layers[i], err);
-		if (rc)
-			return err_wrap(err, "layer %u of %u", i + 1, c->doc.layer_count);
-	}
-	return 0;
+	for (uint32_t i = 0; i < c->doc.layer_count && !rc; i++)
+		if (!digest_is_zero(&c->layers[i].diffid))
+			rc = add_layer(e, i + 1, &c->layers[i], err);
+	if (!rc)
+		rc = write_added(e, err);
+	for (uint32_t i = 0; i < c->doc.layer_count && !rc; i++)
+		if (!digest_is_zero(&c->layers[i].diffid))
+			take_written(e, &c->layers[i]);
+	return rc;
 }
 
 /* ---- documents ---- */
@@ -256,10 +279,12 @@ int cache_export(struct store *store, struct objects *objects, struct cache *c,
 		.objects = objects,
 		.cache = c,
 		.options = options,
+		.blobs = options->blobs,
 		.same = true,
 	};
 	int rc;
 
+	e.blobs.anew = true;
 	digest_map_init(&e.written, sizeof(struct written));
 	rc = destination_open(destination, store_dirfd(store), options->registry, &e.dest,
 			      err);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A build cache out of the store, as BuildKit reads it: `type=local` from a layout,
- * `type=registry` from a registry. If every layer can be had in the form in which it came, the
- * documents are the old ones too; else they are made for the new blobs.
+ * `type=registry` from a registry. No image names a cache's layers, so these are not made again
+ * just as they were, which is slow: what was kept goes out as it came, what the registry has in
+ * some form stays there, all else is compressed anew. If every layer is as it came, so are the
+ * documents; else they are made for the new blobs.
  */
 #ifndef TOOLS_BUILDKIT_CACHE_EXPORT_H
 #define TOOLS_BUILDKIT_CACHE_EXPORT_H

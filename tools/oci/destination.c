@@ -33,6 +33,19 @@ void destination_release(struct destination *d)
 	*d = (struct destination){0};
 }
 
+int destination_share(const struct destination *d, struct destination *ret,
+		      struct err *err)
+{
+	*ret = (struct destination){.kind = d->kind, .remote = d->remote};
+	return push_writer_new(d->remote, &ret->writer, err);
+}
+
+void destination_unshare(struct destination *d)
+{
+	bundle_writer_free(d->writer);
+	*d = (struct destination){0};
+}
+
 /* ---- opening ---- */
 
 static bool is_docker(const struct destination *d)

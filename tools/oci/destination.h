@@ -42,6 +42,12 @@ void destination_release(struct destination *d);
 
 #define auto_destination __attribute__((cleanup(destination_release)))
 
+/* Another writer of layers into the registry D, for another thread, which does not outlive D.
+ * Only for layers; released with destination_unshare, also a zeroed one. */
+int destination_share(const struct destination *d, struct destination *ret,
+		      struct err *err) MUST_CHECK;
+void destination_unshare(struct destination *d);
+
 /* The name of a layer's file. BLOB: digest of its bytes, DIFFID: of the plain tar. */
 #define DESTINATION_NAME_SIZE 96
 const char *destination_layer_name(const struct destination *d, const struct digest *blob,
