@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh [PART...]: all benchmarks (import checkout size open read snapshot export serve registry
-# blobs partial network), or some; `make bench`. Installs the peers, makes the corpora unless
+# blobs partial network cache), or some; `make bench`. Installs the peers, makes the corpora unless
 # CORPORA has them, writes build/bench/results.md: a table for the README. Numbers are of this
 # machine and this run; only the ratios mean something.
 #   ROUNDS=5     how often each pair is measured
@@ -24,7 +24,7 @@ for t in debian python-app node-app toolchain; do
     } || exit 1
 done
 mkdir -p "$OUT"
-[ $# -gt 0 ] || set -- import checkout size open read snapshot export serve registry blobs partial network
+[ $# -gt 0 ] || set -- import checkout size open read snapshot export serve registry blobs partial network cache
 for part in "$@"; do
     echo "== $part" >&2
     "$here/tests/bench/$part.sh" || echo "$part ended early" >&2
