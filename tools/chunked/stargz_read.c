@@ -113,7 +113,9 @@ static int plan_stretch(struct stargz_read *r, const struct stargz_stretch *s,
 		rc = known_parts_note(&r->known, UNKNOWN, err);
 	else
 		rc = note_stretch(r, s, &known, err);
-	return rc || known ? rc : range_plan_add(&r->plan, s->at, s->end, err);
+	if (rc || (known && !s->untold))
+		return rc;
+	return range_plan_add(&r->plan, known ? s->headers_at : s->at, s->end, err);
 }
 
 static int make_plan(struct stargz_read *r, struct err *err)
@@ -211,28 +213,39 @@ static void learn(struct stargz_read *r, const struct stargz_stretch *s, bool *r
 	r->gnu = is;
 }
 
-static int get_stretch(struct stargz_read *r, const struct stargz_stretch *s,
-		       struct err *err)
+/* Sets `plain` to what these bytes of the blob decompress to. */
+static int get_plain(struct stargz_read *r, uint64_t at, uint64_t end, struct err *err)
 {
-	size_t len = (size_t)(s->end - s->at);
-	bool other;
+	size_t len = (size_t)(end - at);
 	int rc;
 
 	buf_clear(&r->packed);
 	rc = buf_reserve(&r->packed, len, err);
 	if (!rc)
-		rc = range_fetch_read(r->fetch, s->at, r->packed.data, len, err);
+		rc = range_fetch_read(r->fetch, at, r->packed.data, len, err);
 	if (rc)
 		return rc;
 	r->packed.len = len;
-	rc = inflate_all(r, err);
+	return inflate_all(r, err);
+}
+
+static int get_stretch(struct stargz_read *r, const struct stargz_stretch *s,
+		       struct err *err)
+{
+	bool other = false;
+	int rc = get_plain(r, s->at, s->end, err);
+
 	if (rc)
 		return rc;
-	learn(r, s, &other);
+	/* What is told of others depends on the first entry, if on any. */
+	if (!s->untold || !s->count)
+		learn(r, s, &other);
 	r->bytes = r->plain.data;
 	r->bytes_len = r->plain.len;
-	if (other)
+	if (other || (s->untold && !s->count))
 		return 0;
+	if (s->untold && r->plain.len >= s->pieces[0].len)
+		return check_content(r, s, err);
 	if (r->plain.len == s->len || (r->plain.len > s->len && s->last)) {
 		rc = check_content(r, s, err);
 		if (rc || same_framing(r, s))
@@ -252,8 +265,8 @@ static void give_piece(struct stargz_read *r)
 	r->digest = whole ? p->file : p->chunk;
 	r->off = whole ? p->off : 0;
 	r->left = p->len;
-	r->bytes = r->framing;
-	r->bytes_len = p->framing;
+	r->bytes = r->stretch->untold ? r->plain.data : r->framing;
+	r->bytes_len = r->stretch->untold ? r->plain.len : p->framing;
 	r->framing += p->framing;
 }
 
@@ -272,7 +285,7 @@ static int next_stretch(struct stargz_read *r, bool *ret_end, struct err *err)
 	r->stretch = s;
 	r->piece = 0;
 	r->framing = s->framing->data;
-	return 0;
+	return s->untold ? get_plain(r, s->headers_at, s->end, err) : 0;
 }
 
 static int give(struct stargz_read *r, void *data, size_t cap, size_t *ret_len,

@@ -4,7 +4,7 @@
  *
  *	1. footer and table of contents, from the end of the blob
  *	2. stretches (stargz_toc.h) with content that the store or an alternate lacks are asked
- *	   for; of the others the headers are told
+ *	   for; of the others the headers are told, or asked for alone
  *	3. what comes is checked: content against its digest, headers against what was told, so
  *	   that a layer whose headers cannot be told is given up soon
  *

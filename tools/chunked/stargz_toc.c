@@ -4,11 +4,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "store/tar_write.h"
 #include "tools/chunked/go_header.h"
-#include "tools/chunked/stargz_owner.h"
+#include "tools/chunked/stargz_tell.h"
 #include "tools/chunked/toc_rows.h"
 
 #define PIECES_MAX (1u << 16) /* of one stretch */
@@ -19,7 +18,8 @@ struct stargz_toc {
 	json_t *file; /* the row of the file whose chunks are read */
 	uint64_t size, off;
 	struct digest digest;
-	struct stargz_owner users, groups;
+	struct stargz_tell tell;
+	const char *why; /* a header of the stretch cannot be told */
 
 	struct stargz_piece next; /* begins the next stretch, at ... */
 	uint64_t next_at;         /* ... this offset; 0: there is none */
@@ -33,91 +33,6 @@ struct stargz_toc {
 
 /* ---- headers ---- */
 
-/* "2023-11-14T22:13:20Z"; absent: 0. */
-static int time_of(const json_t *row, uint64_t *ret, struct err *err)
-{
-	const char *text = toc_rows_text(row, "modtime");
-	struct tm tm = {0};
-	const char *end;
-	time_t t;
-
-	*ret = 0;
-	if (!*text)
-		return 0;
-	end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	t = end && !*end ? timegm(&tm) : -1;
-	if (t < 0)
-		return toc_rows_bad(err, "a time that no header has");
-	*ret = (uint64_t)t;
-	return 0;
-}
-
-static int type_of(const json_t *row, char *ret, struct err *err)
-{
-	static const char *const types[] = {"reg",   "hardlink", "symlink", "char",
-					    "block", "dir",      "fifo"};
-	const char *type = toc_rows_text(row, "type");
-
-	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-		if (strcmp(types[i], type) == 0) {
-			*ret = (char)('0' + i);
-			return 0;
-		}
-	}
-	return toc_rows_bad(err, "an entry of an unknown kind");
-}
-
-/* A file that the producer added. */
-static bool is_landmark(const char *name)
-{
-	return strcmp(name, ".prefetch.landmark") == 0 ||
-	       strcmp(name, ".no.prefetch.landmark") == 0;
-}
-
-static int owners(struct stargz_toc *t, const json_t *row, struct go_header *h,
-		  struct err *err)
-{
-	int rc;
-
-	h->user = h->group = "";
-	if (is_landmark(h->name))
-		return 0;
-	rc = stargz_owner_name(&t->users, h->uid, toc_rows_text(row, "userName"),
-			       &h->user, err);
-	return rc
-		       ?: stargz_owner_name(&t->groups, h->gid,
-					    toc_rows_text(row, "groupName"), &h->group,
-					    err);
-}
-
-static int read_header(struct stargz_toc *t, const json_t *row, bool gnu,
-		       struct go_header *ret, struct err *err)
-{
-	const struct {
-		const char *key;
-		uint64_t *value;
-	} numbers[] = {{"mode", &ret->mode},      {"uid", &ret->uid},
-		       {"gid", &ret->gid},        {"size", &ret->size},
-		       {"devMajor", &ret->major}, {"devMinor", &ret->minor}};
-	const json_t *xattrs = json_object_get(row, "xattrs");
-	int rc;
-
-	*ret = (struct go_header){.name = toc_rows_text(row, "name"),
-				  .link = toc_rows_text(row, "linkName"),
-				  .xattrs = xattrs};
-	ret->gnu = gnu && !is_landmark(ret->name);
-	rc = type_of(row, &ret->type, err);
-	for (size_t i = 0; i < ARRAY_LEN(numbers) && !rc; i++)
-		rc = toc_rows_number(row, numbers[i].key, numbers[i].value, err);
-	if (!rc)
-		rc = time_of(row, &ret->time, err);
-	if (!rc)
-		rc = owners(t, row, ret, err);
-	if (!rc && ret->size && ret->type != '0')
-		rc = toc_rows_bad(err, "content of what is no file");
-	return rc;
-}
-
 /* Appends to the stretch what follows its last piece. */
 static void grow(struct stargz_toc *t, size_t len)
 {
@@ -129,12 +44,18 @@ static void grow(struct stargz_toc *t, size_t len)
 static int add_header(struct stargz_toc *t, const struct go_header *h, struct err *err)
 {
 	size_t before = t->framing.len;
-	int rc = go_header_append(&t->framing, h, err);
+	int rc;
 
+	if (t->stretch.header == UINT64_MAX && !stargz_tell_landmark(h->name))
+		t->stretch.header = t->stretch.len;
+	rc = go_header_append(&t->framing, h, err);
+	if (rc == -ERR_INVALID) {
+		t->framing.len = before;
+		t->why = "headers that cannot be told";
+		return 0;
+	}
 	if (rc)
 		return rc;
-	if (t->stretch.header == UINT64_MAX && !is_landmark(h->name))
-		t->stretch.header = t->stretch.len;
 	grow(t, t->framing.len - before);
 	return 0;
 }
@@ -206,6 +127,24 @@ static int read_piece(struct stargz_toc *t, const json_t *row, struct stargz_pie
 	return 0;
 }
 
+/* Where ROW says that the headers before its content begin. */
+static int take_mark(struct stargz_toc *t, const json_t *row, struct err *err)
+{
+	struct stargz_stretch *s = &t->stretch;
+	int rc;
+
+	if (!json_object_get(row, "headersOffset"))
+		return 0;
+	rc = toc_rows_number(row, "headersOffset", &s->headers_at, err);
+	if (rc)
+		return rc;
+	if (s->count > 1 || s->headers_at >= t->next_at ||
+	    (s->count && s->headers_at <= s->at) || (!s->count && s->headers_at))
+		return toc_rows_bad(err, "headers that are where they cannot be");
+	s->untold = true;
+	return 0;
+}
+
 /* The next chunk of the file, which ROW tells of. *ret_new: it begins another stretch. */
 static int take_piece(struct stargz_toc *t, const json_t *row, bool *ret_new,
 		      struct err *err)
@@ -221,7 +160,7 @@ static int take_piece(struct stargz_toc *t, const json_t *row, bool *ret_new,
 	if (*ret_new && !inner && at < t->end) {
 		t->next = p;
 		t->next_at = at;
-		return 0;
+		return take_mark(t, row, err);
 	}
 	if (at != t->stretch.at || !t->stretch.count || inner != t->stretch.len)
 		return toc_rows_bad(err, "chunks that overlap");
@@ -233,15 +172,18 @@ static int take_piece(struct stargz_toc *t, const json_t *row, bool *ret_new,
 static int take_entry(struct stargz_toc *t, bool gnu, bool *ret_new, struct err *err)
 {
 	struct go_header h;
+	bool timed;
 	int rc;
 
 	json_decref(t->file);
 	t->file = steal_ptr(&t->rows.next);
-	rc = read_header(t, t->file, gnu, &h, err);
+	rc = stargz_tell_row(&t->tell, t->file, gnu, &h, &timed, err);
 	if (!rc)
 		rc = toc_rows_next(&t->rows, err);
 	if (!rc)
 		rc = add_header(t, &h, err);
+	if (!rc && !timed)
+		t->why = "a time that no header has";
 	t->size = h.size;
 	t->off = 0;
 	if (rc || !t->size)
@@ -292,10 +234,13 @@ int stargz_toc_next(struct stargz_toc *t, bool gnu, const struct stargz_stretch 
 	if (t->next_at)
 		rc = add_piece(t, &t->next, err);
 	t->next_at = 0;
+	t->why = NULL;
 	if (!rc)
 		rc = read_stretch(t, gnu, err);
 	if (rc)
 		return rc;
+	if (t->why && !s->untold)
+		return toc_rows_bad(err, t->why);
 	t->at_end = s->last = !t->next_at;
 	s->end = t->at_end ? t->end : t->next_at;
 	if (s->end - s->at > STARGZ_PART_MAX)

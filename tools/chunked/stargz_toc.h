@@ -3,7 +3,8 @@
  * blob has between two offsets of the table; decompressed it is content (mostly one file or a
  * chunk of one), padding, and the headers of what follows. The table has no headers, only what
  * they say: they are told as Go's archive/tar would write them (go_header.h), so a stretch
- * can be known without reading it.
+ * can be known without reading it. Where they are others, a table that we wrote tells where
+ * in the blob they are (`headersOffset` in the row of the content behind them).
  *
  * All of it is from outside and is checked: the chunks of a file cover it, and lie in the blob
  * one behind the other, in the order of the table.
@@ -36,6 +37,10 @@ struct stargz_stretch {
 	/* Where in it the first header of the layer's own stands; `len`: there is none. */
 	uint64_t header;
 	bool last; /* what else follows is not in the table */
+	/* Its headers are not told: they are at `headers_at` .. `end` of the blob, with what
+	 * else follows its only piece. */
+	bool untold;
+	uint64_t headers_at;
 };
 
 struct stargz_toc;

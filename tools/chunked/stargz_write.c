@@ -9,11 +9,13 @@
 #include "store/tar_write.h"
 #include "tools/chunked/entry_name.h"
 #include "tools/chunked/stargz_end.h"
+#include "tools/chunked/stargz_tell.h"
 #include "tools/chunked/tar_cut.h"
 #include "tools/chunked/toc_write.h"
 
 #define UNIT       (2 * TAR_CUT_MAX)
-#define FLIGHT_MAX 256u /* pieces that are being compressed, or more */
+#define TOLD_MAX   (4u << 20) /* headers of an entry */
+#define FLIGHT_MAX 256u       /* pieces that are being compressed, or more */
 
 enum step {
 	STEP_TAR,
@@ -38,7 +40,14 @@ struct stargz_write {
 	uint64_t content_left; /* of it */
 	uint64_t entry_end;    /* of the last entry, in the tar */
 	bool landmark;         /* the tar has one */
-	bool ended;            /* at `entry_end`, by the table that it had */
+
+	/* Headers that a reader would tell from the table. */
+	struct stargz_tell tell;
+	struct buf told;
+	bool gnu;    /* as those of the first entry are */
+	bool untold; /* one since the last content is another */
+
+	bool ended; /* at `entry_end`, by the table that it had */
 
 	/* The tar's zeros are held back until more follows: those at its end are left out. */
 	enum step step;
@@ -51,11 +60,22 @@ struct stargz_write {
 
 	/* Pieces that went in and have not come out; of chunks. */
 	bool content[FLIGHT_MAX];
+	bool after_content; /* the last one that came out */
 	uint64_t in, out;
 	uint64_t at; /* bytes of the blob that came out */
 
 	struct stargz_end *end;
 };
+
+/* Zeros that it ends in. */
+static size_t count_zeros(const uint8_t *data, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && !data[len - n - 1])
+		n++;
+	return n;
+}
 
 /* ---- what the cutter tells ---- */
 
@@ -95,15 +115,50 @@ static bool is_named(const struct tar_raw_entry *e, const char *name)
 	return strcmp(path, name) == 0;
 }
 
+static bool is_told(struct stargz_write *w, const json_t *entry, const uint8_t *framing,
+		    size_t len, size_t header_len)
+{
+	static const char gnu[] = "ustar  ";
+	const uint8_t *header = framing + (len - header_len);
+	struct go_header h;
+	bool timed = false;
+
+	if (w->names.count == 1)
+		w->gnu = memcmp(header + 257, gnu, sizeof(gnu)) == 0;
+	buf_clear(&w->told);
+	return !stargz_tell_row(&w->tell, entry, w->gnu, &h, &timed, NULL) && timed &&
+	       !go_header_append(&w->told, &h, NULL) && w->told.len == header_len &&
+	       memcmp(w->told.data, header, header_len) == 0 &&
+	       count_zeros(framing, len - header_len) == len - header_len;
+}
+
+/* Its row, and a mark if a reader could not tell the headers since the last content. */
+static int put_row(struct stargz_write *w, json_t *entry, uint64_t size, struct err *err)
+{
+	int rc = toc_write_entry(&w->toc, entry, size, err);
+
+	if (rc || !size)
+		return rc;
+	if (w->untold)
+		toc_write_front(&w->toc);
+	w->untold = false;
+	return 0;
+}
+
 static int add_entry(struct stargz_write *w, const struct tar_raw_entry *e,
-		     const uint8_t *header, size_t len, struct err *err)
+		     const uint8_t *framing, size_t len, size_t header_len,
+		     struct err *err)
 {
 	json_t *entry;
 	int rc = check_names(w, e, err);
 
 	if (!rc && !w->why)
-		rc = toc_entry_make(e, header, len, TOC_STARGZ, &entry, &w->why, err);
-	return rc || w->why ? rc : toc_write_entry(&w->toc, entry, w->size, err);
+		rc = toc_entry_make(e, framing + (len - header_len), header_len,
+				    TOC_STARGZ, &entry, &w->why, err);
+	if (rc || w->why)
+		return rc;
+	w->untold = !is_told(w, entry, framing, len, header_len) || w->untold;
+	return put_row(w, entry, w->size, err);
 }
 
 static int on_entry(void *arg, const struct tar_raw_entry *e, const uint8_t *framing,
@@ -127,7 +182,7 @@ static int on_entry(void *arg, const struct tar_raw_entry *e, const uint8_t *fra
 		w->entry_end = e->payload + w->size + tar_write_padding(w->size);
 		w->landmark = w->landmark || is_named(e, STARGZ_END_LANDMARK) ||
 			      is_named(e, STARGZ_END_PREFETCH);
-		rc = add_entry(w, e, framing + (len - header_len), header_len, err);
+		rc = add_entry(w, e, framing, len, header_len, err);
 	}
 	*ret_refused = w->why != NULL;
 	return rc;
@@ -164,15 +219,6 @@ static int on_rest(void *arg, const void *data, size_t len, struct err *err)
 }
 
 /* ---- the tar ---- */
-
-static size_t count_zeros(const uint8_t *data, size_t len)
-{
-	size_t n = 0;
-
-	while (n < len && !data[len - n - 1])
-		n++;
-	return n;
-}
 
 /* Reads the next piece. *ret_end: there is none. */
 static int read_piece(struct stargz_write *w, bool *ret_end, struct err *err)
@@ -259,7 +305,7 @@ static int next_landmark(struct stargz_write *w, uint8_t *data, size_t *ret_len,
 	memcpy(data, header.data, header.len);
 	*ret_len = header.len;
 	w->step = STEP_MARK;
-	return toc_write_entry(&w->toc, entry, 1, err);
+	return put_row(w, entry, 1, err);
 }
 
 static int next_mark(struct stargz_write *w, uint8_t *data, size_t *ret_len,
@@ -333,12 +379,14 @@ static int next_piece(void *arg, void *data, size_t cap, size_t *ret_len, struct
 static int packed_piece(void *arg, size_t len, struct err *err)
 {
 	struct stargz_write *w = arg;
+	bool content = w->content[w->out++ % FLIGHT_MAX];
 	uint64_t at = w->at;
 
 	w->at += len;
-	if (w->content[w->out++ % FLIGHT_MAX] && !w->why)
-		return toc_write_place(&w->toc, at, len, err);
-	return 0;
+	if (!content && w->after_content)
+		w->toc.front = at;
+	w->after_content = content;
+	return content && !w->why ? toc_write_place(&w->toc, at, len, err) : 0;
 }
 
 /* ---- the stream ---- */
@@ -412,6 +460,7 @@ void stargz_write_close(struct stargz_write *w)
 	digest_set_release(&w->names);
 	hasher_free(w->hasher);
 	hasher_free(w->diff);
+	buf_release(&w->told);
 	free(w);
 }
 
@@ -426,6 +475,7 @@ int stargz_write_open(struct stream *tar, int level, unsigned threads,
 	if (!w)
 		return err_nomem(err);
 	w->base = (struct stream){read_blob, close_nothing};
+	buf_init(&w->told, TOLD_MAX);
 	rc = toc_write_init(&w->toc, TOC_STARGZ, err);
 	if (!rc)
 		rc = hasher_new(&w->hasher, err);

@@ -16,7 +16,8 @@ struct toc_write_item {
 	json_t *entry;
 	uint64_t size;
 	struct digest digest; /* of the whole file, once it is known */
-	bool whole;
+	bool whole, front;
+	uint64_t front_at;
 	struct chunk *chunks;
 	size_t count, cap, placed;
 };
@@ -95,6 +96,8 @@ static int add_item(struct toc_write *w, const struct toc_write_item *item,
 		set(item->entry, "digest", text_of(&item->digest));
 		set(item->entry, "offset", number(item->chunks[0].at));
 	}
+	if (item->front)
+		set(item->entry, "headersOffset", number(item->front_at));
 	if (item->count && w->form == TOC_ZSTD_CHUNKED)
 		set(item->entry, "endOffset", number(item->chunks[item->count - 1].end));
 	if (item->count > (w->form == TOC_ZSTD_CHUNKED ? 1 : 0))
@@ -153,6 +156,11 @@ int toc_write_entry(struct toc_write *w, json_t *entry, uint64_t size, struct er
 	return flush(w, err);
 }
 
+void toc_write_front(struct toc_write *w)
+{
+	w->items[w->count - 1].front = true;
+}
+
 int toc_write_chunk(struct toc_write *w, const struct digest *digest, uint64_t len,
 		    struct err *err)
 {
@@ -195,6 +203,8 @@ int toc_write_place(struct toc_write *w, uint64_t at, uint64_t len, struct err *
 	    w->items[w->placing].placed == w->items[w->placing].count)
 		return err_set(err, ERR_FAILED, "a chunk has no entry");
 	item = &w->items[w->placing];
+	if (!item->placed)
+		item->front_at = w->front;
 	item->chunks[item->placed].at = at;
 	item->chunks[item->placed++].end = at + len;
 	return flush(w, err);

@@ -19,6 +19,8 @@ struct toc_write {
 	struct toc_write_item *items; /* those that wait, oldest first */
 	size_t count, cap;
 	size_t placing; /* the item whose chunks get their places now */
+	uint64_t
+		front; /* in the blob: the headers before the next chunk that gets its place */
 };
 
 int toc_write_init(struct toc_write *w, enum toc_form form, struct err *err) MUST_CHECK;
@@ -28,6 +30,10 @@ void toc_write_release(struct toc_write *w);
  * bytes of content that chunks will cover. */
 int toc_write_entry(struct toc_write *w, json_t *entry, uint64_t size,
 		    struct err *err) MUST_CHECK;
+
+/* The row of the last entry, which has content, says where the headers before it are
+ * (stargz_toc.h). */
+void toc_write_front(struct toc_write *w);
 
 /* The next chunk of the last entry, in order. */
 int toc_write_chunk(struct toc_write *w, const struct digest *digest, uint64_t len,
