@@ -40,10 +40,18 @@ void catalog_discard(struct catalog *c); /* NULL is ignored */
  * lock. */
 void catalog_clean(struct catalog *c);
 
-/* Whether the file is larger than LEAST bytes and by more than PERCENT larger than it would
- * be with full pages and none that is free: an estimate, made in no time. */
-int catalog_compact_gains(struct catalog *c, unsigned percent, size_t least, bool *ret,
-			  struct err *err) MUST_CHECK;
+/* When a catalog is to be written anew: it is larger than LEAST bytes, by more than PERCENT
+ * larger than with full pages and none that is free, and has GROWN percent more entries than
+ * when it was last written so. Full pages are split soon: without the last, small commits to a
+ * large catalog would write all of it again and again. */
+struct catalog_waste {
+	unsigned percent, grown;
+	size_t least;
+};
+
+/* Whether it is to be: an estimate, made in no time. */
+int catalog_compact_gains(struct catalog *c, const struct catalog_waste *limits,
+			  bool *ret, struct err *err) MUST_CHECK;
 /* Puts a copy with full pages in place. Needs the store lock, and room for the copy; the one
  * in use stays as it is if anything fails. */
 int catalog_compact(struct catalog *c, struct err *err) MUST_CHECK;

@@ -15,6 +15,9 @@
 /* Entries between two commits of the new catalog: bounds what LMDB keeps in memory. */
 #define STEP 200000
 
+/* In the table that has the mark: see catalog_waste.grown. */
+static char full_key[] = "full";
+
 /* ---- is it worth it? ---- */
 
 /* What an entry takes on a leaf. One that is too long for that has pages of its own. */
@@ -56,13 +59,52 @@ static int needed_pages(struct catalog_txn *t, enum catalog_table table, size_t 
 	return 0;
 }
 
-int catalog_compact_gains(struct catalog *c, unsigned percent, size_t least, bool *ret,
-			  struct err *err)
+/* Raw LMDB result. */
+static int count_entries(struct catalog_txn *t, uint64_t *ret)
+{
+	uint64_t count = 0;
+	MDB_stat stat;
+	int rc = 0;
+
+	for (int i = CATALOG_META + 1; i < CATALOG_TABLES && rc == 0; i++) {
+		rc = mdb_stat(t->mdb, t->env->tables[i], &stat);
+		count += rc ? 0 : stat.ms_entries;
+	}
+	*ret = count;
+	return rc;
+}
+
+/* How many entries there were when all pages were full; 0: never. */
+static int count_when_full(struct catalog_txn *t, uint64_t *ret)
+{
+	MDB_val key = {sizeof(full_key) - 1, full_key}, value;
+	int rc = mdb_get(t->mdb, t->env->tables[CATALOG_META], &key, &value);
+
+	*ret = rc == 0 && value.mv_size == 8 ? get_le64(value.mv_data) : 0;
+	return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+static int has_grown(struct catalog_txn *t, unsigned percent, bool *ret, struct err *err)
+{
+	uint64_t full, now;
+	int rc = count_when_full(t, &full);
+
+	if (rc == 0)
+		rc = count_entries(t, &now);
+	if (rc)
+		return catalog_error(rc, "cannot tell its size", err);
+	*ret = percent == 0 || now > full + full / 100 * percent;
+	return 0;
+}
+
+int catalog_compact_gains(struct catalog *c, const struct catalog_waste *limits,
+			  bool *ret, struct err *err)
 {
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	size_t needed = 0, pages;
 	MDB_envinfo info;
 	MDB_stat stat;
+	bool grown;
 	int rc = 0, r = catalog_begin(c, false, &t, err);
 
 	if (r < 0)
@@ -70,7 +112,10 @@ int catalog_compact_gains(struct catalog *c, unsigned percent, size_t least, boo
 	mdb_env_info(t->env->mdb, &info);
 	mdb_env_stat(t->env->mdb, &stat);
 	pages = info.me_last_pgno + 1;
-	if (pages * stat.ms_psize < least) {
+	r = has_grown(t, limits->grown, &grown, err);
+	if (r < 0)
+		return r;
+	if (!grown || pages * stat.ms_psize < limits->least) {
 		*ret = false;
 		return 0;
 	}
@@ -78,7 +123,7 @@ int catalog_compact_gains(struct catalog *c, unsigned percent, size_t least, boo
 		rc = needed_pages(t, i, &needed);
 	if (rc)
 		return catalog_error(rc, "cannot tell its size", err);
-	*ret = pages > needed + needed * percent / 100;
+	*ret = pages > needed + needed * limits->percent / 100;
 	return 0;
 }
 
@@ -140,6 +185,19 @@ static int copy_mark(struct copy *c, struct err *err)
 	return r < 0 ? r : catalog_mark_set(c->to, &mark, err);
 }
 
+static int note_full(struct catalog_txn *t, struct err *err)
+{
+	MDB_val key = {sizeof(full_key) - 1, full_key}, value = {8, (uint8_t[8]){0}};
+	uint64_t count;
+	int rc = count_entries(t, &count);
+
+	if (rc == 0) {
+		put_le64(value.mv_data, count);
+		rc = mdb_put(t->mdb, t->env->tables[CATALOG_META], &key, &value, 0);
+	}
+	return rc ? catalog_error(rc, "cannot write", err) : 0;
+}
+
 static int copy_all(struct catalog *from, struct catalog *side, struct err *err)
 {
 	struct copy c = {.side = side};
@@ -151,6 +209,8 @@ static int copy_all(struct catalog *from, struct catalog *side, struct err *err)
 		r = copy_table(&c, i, err);
 	if (r == 0)
 		r = copy_mark(&c, err);
+	if (r == 0)
+		r = note_full(c.to, err);
 	if (r == 0)
 		r = catalog_commit(steal_ptr(&c.to), err);
 	catalog_abort(c.to);

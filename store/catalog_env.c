@@ -109,13 +109,14 @@ static int check_length(struct catalog_env *e, const char *dir, struct err *err)
 	struct stat st;
 	MDB_stat page;
 
+	/* In this order: a commit of another process makes the file longer first. */
+	mdb_env_info(e->mdb, &info);
+	mdb_env_stat(e->mdb, &page);
 	snprintf(path, sizeof(path), "%s/data.mdb", dir);
 	if (stat(path, &st) < 0)
 		return err_sys(err, errno, "cannot stat '%s'", path);
 	e->dev = st.st_dev;
 	e->ino = st.st_ino;
-	mdb_env_info(e->mdb, &info);
-	mdb_env_stat(e->mdb, &page);
 	if ((uint64_t)st.st_size / page.ms_psize <= info.me_last_pgno)
 		return err_set(err, ERR_CORRUPT, "catalog: its file is cut short");
 	return 0;

@@ -9,9 +9,7 @@
 /* Shorter ones are left alone; others if they would shrink to less than a part of this. */
 #define LEAST  (64u << 10)
 #define SHRINK 4
-/* The catalog is written anew if it is larger and wastes more. */
-#define CATALOG_LEAST   (256u << 10)
-#define CATALOG_PERCENT 10
+static const struct catalog_waste catalog_waste = {.percent = 10, .least = 256u << 10};
 
 /* ---- numbers that are nothing's ---- */
 
@@ -162,6 +160,6 @@ int gc_journal_compact(struct store *s, struct err *err)
 	catalog_clean(s->catalog);
 	store_unlock(s);
 	if (r == 0)
-		store_compact(s, CATALOG_PERCENT, CATALOG_LEAST);
+		store_compact(s, &catalog_waste);
 	return r;
 }

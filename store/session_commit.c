@@ -6,10 +6,9 @@
 
 #include "store/store_private.h"
 
-/* A commit that makes the catalog waste so much has written at least a part of that size
- * itself, so that writing all of it anew once costs no more than a few times as much. */
-#define COMPACT_PERCENT 25
-#define COMPACT_LEAST   (4u << 20)
+/* Of ten entries one is new, and each of the new ones has cost a page: writing all of them
+ * anew is little against that. */
+static const struct catalog_waste waste = {.percent = 25, .grown = 10, .least = 4u << 20};
 
 /* ---- collecting items ---- */
 
@@ -512,7 +511,7 @@ static int publish_all(struct session *s, struct err *err)
 	if (publish.any)
 		session_pack_close(s);
 	if (publish.any && count)
-		store_compact(s->store, COMPACT_PERCENT, COMPACT_LEAST);
+		store_compact(s->store, &waste);
 	return 0;
 }
 

@@ -2,7 +2,7 @@
  * When the catalog is written anew to make it smaller. */
 #include "store/store_private.h"
 
-static int compact_locked(struct store *s, unsigned percent, size_t least,
+static int compact_locked(struct store *s, const struct catalog_waste *limits,
 			  struct err *err)
 {
 	bool gains;
@@ -10,17 +10,17 @@ static int compact_locked(struct store *s, unsigned percent, size_t least,
 
 	/* Somebody else may have done it while we waited for the lock. */
 	if (r == 0)
-		r = catalog_compact_gains(s->catalog, percent, least, &gains, err);
+		r = catalog_compact_gains(s->catalog, limits, &gains, err);
 	return r < 0 || !gains ? r : catalog_compact(s->catalog, err);
 }
 
-void store_compact(struct store *s, unsigned percent, size_t least)
+void store_compact(struct store *s, const struct catalog_waste *limits)
 {
 	bool gains;
 
-	if (catalog_compact_gains(s->catalog, percent, least, &gains, NULL) < 0 ||
-	    !gains || store_lock(s, NULL) < 0)
+	if (catalog_compact_gains(s->catalog, limits, &gains, NULL) < 0 || !gains ||
+	    store_lock(s, NULL) < 0)
 		return;
-	(void)!compact_locked(s, percent, least, NULL);
+	(void)!compact_locked(s, limits, NULL);
 	store_unlock(s);
 }

@@ -93,9 +93,9 @@ int store_recover(struct store *s, struct err *err) MUST_CHECK;
 
 /* ---- store_compact.c ---- */
 
-/* Makes the catalog smaller if that gains something: see catalog_compact_gains. Takes the
+/* Makes the catalog smaller if that gains something: see catalog_waste. Takes the
  * store lock. What goes wrong (the disk is full) is nobody's error: the catalog stays as it
  * is, and the next commit tries again. */
-void store_compact(struct store *s, unsigned percent, size_t least);
+void store_compact(struct store *s, const struct catalog_waste *limits);
 
 #endif

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # run.sh [PART...]: all benchmarks (import checkout size open read snapshot export serve registry
-# blobs partial network cache), or some; `make bench`. Installs the peers, makes the corpora unless
-# CORPORA has them, writes build/bench/results.md: a table for the README. Numbers are of this
-# machine and this run; only the ratios mean something.
+# blobs partial network cache scale repack), or some; `make bench`. Installs the peers, makes the
+# corpora unless CORPORA has them, writes build/bench/results.md: a table for the README. Numbers
+# are of this machine and this run; only the ratios mean something.
 #   ROUNDS=5     how often each pair is measured
 #   CORPORA=DIR  output of tests/corpora/generate.sh
 set -u
@@ -14,7 +14,7 @@ if [ "$(id -u)" != 0 ] || [ ! -c /dev/fuse ]; then
     echo 'make bench needs root and /dev/fuse' >&2
     exit 1
 fi
-peers='skopeo podman umoci docker-registry borgbackup restic casync squashfs-tools squashfuse erofs-utils isal pigz zstd'
+peers='skopeo podman buildah umoci docker-registry borgbackup restic casync squashfs-tools squashfuse erofs-utils isal pigz zstd'
 # shellcheck disable=SC2086
 "$here/tests/lib/install.sh" $peers jq openssl tar gzip fuse3 e2fsprogs || exit 1
 for t in debian python-app node-app toolchain; do
@@ -24,7 +24,8 @@ for t in debian python-app node-app toolchain; do
     } || exit 1
 done
 mkdir -p "$OUT"
-[ $# -gt 0 ] || set -- import checkout size open read snapshot export serve registry blobs partial network cache
+[ $# -gt 0 ] || set -- import checkout size open read snapshot export serve registry blobs partial network \
+    cache scale repack
 for part in "$@"; do
     echo "== $part" >&2
     "$here/tests/bench/$part.sh" || echo "$part ended early" >&2

@@ -34,16 +34,29 @@ umoci_fresh() {
         cp -a "$tree/." "$scratch/bundle/rootfs/"
 }
 umoci_first() { umoci repack --image "$scratch/oci:x" "$scratch/bundle"; }
+# What buildah commit is asked for is the same: a container's changed directory as a layer.
+buildah_() {
+    STORAGE_DRIVER=overlay buildah --root "$W/containers" --runroot "$W/containers.run" "$@"
+}
+buildah_fresh() {
+    fresh
+    buildah_ rm --all
+    buildah_ rmi --all --force
+    container=$(buildah_ from scratch) && into=$(buildah_ mount "$container") && cp -a "$tree/." "$into/" && sync
+}
+buildah_first() { buildah_ commit -q "$container" first; }
 candidate first fresh first
+candidate buildah buildah_fresh buildah_first
 candidate restic fresh restic_first
 candidate casync fresh casync_first
 candidate borg fresh borg_first
 candidate umoci umoci_fresh umoci_first
-measure "$ROUNDS" first restic casync borg umoci
+measure "$ROUNDS" first restic casync borg umoci buildah
 what="first snapshot of a tree of $entries entries"
 faster "$what: restic" first restic 2.5
 faster "$what: casync" first casync 4
 faster "$what: \`umoci repack\`" first umoci 4
+faster "$what: \`buildah commit\`" first buildah 4
 row "$what: borg (zstd,3)" "$(seconds "$(time_of first)")" "$(seconds "$(time_of borg)")" \
     "$(short "$(ratio_of borg first)") x faster" - -
 
