@@ -249,7 +249,7 @@ int destination_put_manifest(struct destination *d, const struct descriptor *des
 		return 0;
 	if (d->kind == DESTINATION_REGISTRY)
 		return remote_manifest_put(d->remote, digest_format(&desc->digest, text),
-					   desc->media_type, data, len, err);
+					   desc->media_type, data, len, NULL, err);
 	return put(
 		d,
 		blob_name(d, &desc->digest, is_layout(d) ? "" : ".manifest.json", name),
@@ -339,7 +339,7 @@ static int finish_registry(struct destination *d, const struct destination_root 
 	if (digest_equal(&d->there, &root->desc.digest))
 		return 0;
 	return remote_manifest_put(d->remote, reference, root->desc.media_type,
-				   root->data, root->len, err);
+				   root->data, root->len, NULL, err);
 }
 
 int destination_finish(struct destination *d, const struct destination_root *root,
