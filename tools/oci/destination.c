@@ -28,6 +28,7 @@ void destination_release(struct destination *d)
 {
 	bundle_writer_free(d->writer);
 	remote_close(d->remote);
+	json_decref(d->listed);
 	free(d->path);
 	free(d->ref);
 	*d = (struct destination){0};
@@ -256,6 +257,13 @@ int destination_put_manifest(struct destination *d, const struct descriptor *des
 		data, len, err);
 }
 
+int destination_list(struct destination *d, json_t *descriptor, struct err *err)
+{
+	if (!d->listed)
+		d->listed = json_array();
+	return json_array_append(d->listed, descriptor) < 0 ? err_nomem(err) : 0;
+}
+
 /* ---- the root ---- */
 
 /* The tag of a full reference; NULL if it ends in a digest. */
@@ -285,7 +293,8 @@ static int finish_layout(struct destination *d, const struct destination_root *r
 			 struct err *err)
 {
 	struct manifest_edit_root entry = {.desc = root->desc,
-					   .tag = d->ref ? d->ref : tag_of(root->name)};
+					   .tag = d->ref ? d->ref : tag_of(root->name),
+					   .besides = d->listed};
 	auto_buf struct buf old, index;
 	int rc;
 
