@@ -289,8 +289,8 @@ int layer_blob_write(struct store *store, struct objects *objects,
 	return rc;
 }
 
-void layer_blob_tell(const struct layer_blob *blob, const struct descriptor *came, size_t n,
-		     size_t count, bool quiet)
+void layer_blob_tell(const struct layer_blob *blob, const struct descriptor *came,
+		     size_t n, size_t count, bool quiet)
 {
 	static const char *const how[] = {
 		[LAYER_BLOB_PLAIN] = "the plain tar",
@@ -307,14 +307,14 @@ void layer_blob_tell(const struct layer_blob *blob, const struct descriptor *cam
 		output_notice(quiet, "layer %zu of %zu %s: %s", n, count, now,
 			      how[blob->how]);
 	else if (blob->same)
-		output_notice(quiet, "layer %zu of %zu %s: identical, %s%s",
-			      n, count, now, how[blob->how],
+		output_notice(quiet, "layer %zu of %zu %s: identical, %s%s", n, count,
+			      now, how[blob->how],
 			      blob->how == LAYER_BLOB_MADE
 				      ? encoding_name(&blob->maker, maker)
 				      : "");
 	else
-		output_notice(quiet, "layer %zu of %zu %s: %s, it came as %s",
-			      n, count, now, how[blob->how], was);
+		output_notice(quiet, "layer %zu of %zu %s: %s, it came as %s", n, count,
+			      now, how[blob->how], was);
 	if (blob->no_toc)
 		output_notice(quiet,
 			      "layer %zu of %zu is plain zstd: no table of contents can "

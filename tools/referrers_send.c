@@ -100,10 +100,10 @@ static int put_manifest(struct sending *s, const struct manifest *m,
 	int rc;
 
 	if (dest->kind == DESTINATION_REGISTRY)
-		return remote_manifest_put(
-			dest->remote, digest_format(&desc->digest, text),
-			m->media_type ?: DESCRIPTOR_OCI_MANIFEST, bytes->data, bytes->len,
-			ret_about, err);
+		return remote_manifest_put(dest->remote,
+					   digest_format(&desc->digest, text),
+					   m->media_type ?: DESCRIPTOR_OCI_MANIFEST,
+					   bytes->data, bytes->len, ret_about, err);
 	*ret_about = true;
 	rc = destination_put_manifest(dest, desc, bytes->data, bytes->len, err);
 	return rc ? rc : destination_list(dest, listed, err);
@@ -184,8 +184,7 @@ static int send_listed(struct sending *s, json_t *one, const json_t *there,
 
 static int send_about(struct sending *s, const struct digest *subject, struct err *err)
 {
-	auto_document json_t *index = NULL, *there = json_array(),
-			     *untold = json_array();
+	auto_document json_t *index = NULL, *there = json_array(), *untold = json_array();
 	struct destination *dest = s->with->dest;
 	json_t *list;
 	int rc = there && untold ? referrers_index(s->with->store, s->with->objects,

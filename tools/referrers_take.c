@@ -128,7 +128,8 @@ static int take_part(struct referrers_take *t, struct referrer *r,
 	if (d->size > REFERRERS_TAKE_BYTES_MAX - t->bytes)
 		return err_set(err, ERR_LIMIT, "it is too large");
 	t->bytes += d->size;
-	part.kind = DESCRIPTOR_UNKNOWN; /* whatever it is called, it is no document of ours */
+	part.kind =
+		DESCRIPTOR_UNKNOWN; /* whatever it is called, it is no document of ours */
 	rc = source_open_blob(t->source, &part, &in, err);
 	if (!rc)
 		rc = artifact_blob_put(t->session, in, &d->digest, err);

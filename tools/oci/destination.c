@@ -257,11 +257,17 @@ int destination_put_manifest(struct destination *d, const struct descriptor *des
 		data, len, err);
 }
 
-int destination_list(struct destination *d, json_t *descriptor, struct err *err)
+/* Notes of the manifest are among those of its descriptor: none of them may be a name here. */
+int destination_list(struct destination *d, const json_t *descriptor, struct err *err)
 {
+	json_t *entry = json_deep_copy(descriptor);
+	json_t *notes = json_object_get(entry, "annotations");
+
+	json_object_del(notes, "org.opencontainers.image.ref.name");
+	json_object_del(notes, "io.containerd.image.name");
 	if (!d->listed)
 		d->listed = json_array();
-	return json_array_append(d->listed, descriptor) < 0 ? err_nomem(err) : 0;
+	return json_array_append_new(d->listed, entry) < 0 ? err_nomem(err) : 0;
 }
 
 /* ---- the root ---- */

@@ -64,8 +64,9 @@ int destination_put_config(struct destination *d, const struct digest *digest,
 int destination_put_manifest(struct destination *d, const struct descriptor *desc,
 			     const void *data, size_t len, struct err *err) MUST_CHECK;
 
-/* A layout lists this descriptor besides the root. */
-int destination_list(struct destination *d, json_t *descriptor, struct err *err) MUST_CHECK;
+/* A layout lists this descriptor besides the root, without a name. */
+int destination_list(struct destination *d, const json_t *descriptor,
+		     struct err *err) MUST_CHECK;
 
 struct destination_root {
 	struct descriptor desc;

@@ -13,7 +13,8 @@ struct layout {
 	struct source source;
 	struct bundle *bundle;
 	struct manifest index;
-	struct digest *subjects; /* what each entry of the index is about; zero: nothing */
+	struct digest
+		*subjects; /* what each entry of the index is about; zero: nothing */
 };
 
 static int open_blob(struct source *s, const struct descriptor *d, struct stream **ret,

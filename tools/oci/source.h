@@ -57,9 +57,9 @@ struct source {
 	char *stem; /* of the file's or directory's name */
 	struct source_root *roots;
 	size_t root_count;
-	bool chosen;                 /* the user named one root */
-	bool far;                    /* what was read is worth a commit of its own */
-	source_range_fn *open_range; /* NULL: to read a layer whole costs no more */
+	bool chosen;                    /* the user named one root */
+	bool far;                       /* what was read is worth a commit of its own */
+	source_range_fn *open_range;    /* NULL: to read a layer whole costs no more */
 	source_referrers_fn *referrers; /* NULL: there are none */
 	struct source_document *documents;
 	size_t document_count;

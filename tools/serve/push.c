@@ -170,8 +170,9 @@ static int copy_blob(struct session *s, const struct blobs *blobs,
 
 	if (!rc)
 		rc = artifact_blob_put(s, in, &want, err);
-	return rc == -ERR_INVALID ? err_set(err, ERR_FAILED, "an uploaded blob has changed")
-				  : rc;
+	return rc == -ERR_INVALID
+		       ? err_set(err, ERR_FAILED, "an uploaded blob has changed")
+		       : rc;
 }
 
 /* What the store has is noted, so that no gc takes it away. */
