@@ -126,7 +126,7 @@ static int take_part(struct referrers_take *t, struct referrer *r,
 	if (session_has_object(t->session, &d->digest))
 		return 0;
 	if (d->size > REFERRERS_TAKE_BYTES_MAX - t->bytes)
-		return err_set(err, ERR_LIMIT, "it is too large");
+		return err_set(err, ERR_LIMIT, "its parts are too large");
 	t->bytes += d->size;
 	part.kind =
 		DESCRIPTOR_UNKNOWN; /* whatever it is called, it is no document of ours */
@@ -177,7 +177,7 @@ static int try_one(struct referrers_take *t, const struct open_subject *subject,
 		   json_t *listed, struct err *err)
 {
 	struct referrer r = {0};
-	char text[DIGEST_TEXT_SIZE];
+	char text[DIGEST_TEXT_SIZE] = "an entry of a list";
 	struct err why = {0};
 	bool fresh = true;
 	int rc = descriptor_parse(listed, &r.desc, &why);
@@ -188,11 +188,13 @@ static int try_one(struct referrers_take *t, const struct open_subject *subject,
 		return 0;
 	t->tried++;
 	buf_init(&r.bytes, DOCUMENT_MAX + 1);
-	if (!rc)
+	if (!rc) {
+		digest_format(&r.desc.digest, text);
 		rc = take_one(t, subject, &r, &why);
+	}
 	if (rc)
 		output_notice(t->quiet, "%s, which is about the image, is not taken: %s",
-			      digest_format(&r.desc.digest, text), why.msg);
+			      text, why.msg);
 	referrer_release(&r);
 	return rc == -ERR_NOMEM ? err_copy(err, &why) : 0;
 }
