@@ -4,6 +4,7 @@
 #include "store/gc.h"
 #include "tools/buildkit/cache.h"
 #include "tools/commands.h"
+#include "tools/key_published.h"
 #include "tools/output.h"
 #include "tools/show.h"
 #include "tools/subject.h"
@@ -75,7 +76,7 @@ static int run(struct command_call *call, struct err *err)
 
 	rc = command_reader_open(call, &r, err);
 	if (!rc)
-		rc = subject_find(r.txn, call->args[0], o->platform, 0, &x, err);
+		rc = key_published_subject(call, &r, call->args[0], o->platform, &x, err);
 	if (!rc)
 		rc = describe(&r, &x, &document, err);
 	if (!rc)
