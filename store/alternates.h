@@ -60,6 +60,11 @@ int alternates_image_get(struct alternates *a, const struct digest *manifest,
 int alternates_key_get(struct alternates *a, const struct digest *key,
 		       struct record_key *ret, struct err *err) MUST_CHECK;
 
+/* The one key that MATCHES. ERR_NOTFOUND without a text; ERR_INVALID: several do. */
+typedef bool alternates_match_fn(const void *arg, const struct digest *d);
+int alternates_key_match(struct alternates *a, alternates_match_fn *matches,
+			 const void *arg, struct digest *ret, struct err *err) MUST_CHECK;
+
 /* The names in one alternate directory, of all its publishers; EACH may not call back.
  * ERR_NOTFOUND: PATH is no alternate. */
 typedef int alternates_ref_fn(void *arg, const struct record_ref *ref, struct err *err);

@@ -224,6 +224,16 @@ const void *share_row(const struct share *s, enum record_type type,
 	}
 }
 
+size_t share_key_count(const struct share *s)
+{
+	return s->keys.count;
+}
+
+const struct record_key *share_key(const struct share *s, size_t number)
+{
+	return digest_map_entry(&s->keys, (uint32_t)number);
+}
+
 size_t share_ref_count(const struct share *s)
 {
 	return s->refs.len / sizeof(struct share_ref);

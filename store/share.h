@@ -44,6 +44,9 @@ const struct record_layer *share_layer(const struct share *s,
 const void *share_row(const struct share *s, enum record_type type,
 		      const struct digest *d);
 
+size_t share_key_count(const struct share *s);
+const struct record_key *share_key(const struct share *s, size_t number);
+
 /* Names, in byte order. */
 size_t share_ref_count(const struct share *s);
 const struct record_ref *share_ref(const struct share *s, size_t number);

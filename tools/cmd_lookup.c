@@ -5,6 +5,7 @@
 #include "store/key_adopt.h"
 #include "store/key_use.h"
 #include "tools/commands.h"
+#include "tools/key_published.h"
 #include "tools/key_remote.h"
 #include "tools/mounted_key.h"
 #include "tools/output.h"
@@ -163,7 +164,7 @@ static int adopt(struct store *store, const char *text, const struct lookup_opti
 	auto_buf struct buf document = {0};
 	struct record_key key;
 	int rc = is_prefix(text)
-			 ? -ERR_NOTFOUND
+			 ? key_published_find(store, text, &ret->key, err)
 			 : step_own_key(text, o->scope, &ret->key, &document, err);
 
 	if (!rc)

@@ -3,6 +3,7 @@
  */
 #include "fs/mounts.h"
 #include "tools/commands.h"
+#include "tools/key_published.h"
 #include "tools/output.h"
 #include "tools/paths.h"
 #include "tools/subject.h"
@@ -47,7 +48,7 @@ static int run(struct command_call *call, struct err *err)
 
 	rc = command_reader_open(call, &r, err);
 	if (!rc)
-		rc = subject_find(r.txn, call->args[0], o->platform, 0, &x, err);
+		rc = key_published_subject(call, &r, call->args[0], o->platform, &x, err);
 	if (!rc)
 		rc = find_directory(r.txn, &x, &kind, &digest, err);
 	if (rc)

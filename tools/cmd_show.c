@@ -4,6 +4,7 @@
 #include "store/gc.h"
 #include "tools/buildkit/cache.h"
 #include "tools/commands.h"
+#include "tools/key_published.h"
 #include "tools/output.h"
 #include "tools/show.h"
 #include "tools/subject.h"
@@ -75,7 +76,7 @@ static int run(struct command_call *call, struct err *err)
 
 	rc = command_reader_open(call, &r, err);
 	if (!rc)
-		rc = subject_find(r.txn, call->args[0], o->platform, 0, &x, err);
+		rc = key_published_subject(call, &r, call->args[0], o->platform, &x, err);
 	if (!rc)
 		rc = describe(&r, &x, &document, err);
 	if (!rc)
@@ -91,7 +92,8 @@ const struct command cmd_show = {
 		"One 'KEY VALUE' per line, sizes in bytes, '-' for none. Of an image also\n"
 		"  step DIFF-ID COMPRESSED TAR CONTENT ENTRIES own|shared CREATED-BY\n"
 		"per step of its history ('-' where a step made no layer); 'shared' layers\n"
-		"are in other named images too, own_size is what only this image needs.\n"
+		"are in other named images too, own_size is what only this image needs;\n"
+		"  referrer DIGEST TYPE SIZE   a signature, an SBOM, ... of it or its index\n"
 		"Of a layer: whether layers/ stacked by an overlay gives exactly what the\n"
 		"chain gives, and if not, why. 'path' and 'overlay' tell where it can be\n"
 		"seen now. Of a key: its result, and the step it stands for, inputs as\n"

@@ -8,6 +8,7 @@
 #include "tools/commands.h"
 #include "tools/image_record.h"
 #include "tools/oci/reference.h"
+#include "tools/key_published.h"
 #include "tools/output.h"
 #include "tools/snapshot_parent.h"
 #include "tools/step.h"
@@ -106,7 +107,10 @@ static int add_key(struct session *s, const struct take_options *o,
 	snprintf(item.key.scope, sizeof(item.key.scope), "%s", o->scope ? o->scope : "");
 	if (o->replace)
 		session_replace_keys(s);
-	if (key->document.len)
+	else
+		rc = key_published_check(session_store(s), &key->digest, &image->chainid,
+					 err);
+	if (!rc && key->document.len)
 		rc = session_put_document(s, key->document.data, key->document.len,
 					  &document, err);
 	return rc ? rc : session_add(s, &item, err);

@@ -10,6 +10,7 @@
 #include "tools/oci/config.h"
 #include "tools/oci/manifest.h"
 #include "tools/output.h"
+#include "tools/referrers_send.h"
 #include "tools/subject.h"
 
 #define CACHE_BYTES (64u << 20)
@@ -242,40 +243,6 @@ static int find_all_there(struct export *e, struct err *err)
 
 /* ---- layers ---- */
 
-static void tell(const struct export *e, size_t n, size_t count,
-		 const struct layer_blob *blob, const struct descriptor *came)
-{
-	static const char *const how[] = {
-		[LAYER_BLOB_PLAIN] = "the plain tar",
-		[LAYER_BLOB_KEPT] = "kept at import",
-		[LAYER_BLOB_MADE] = "made again by ",
-		[LAYER_BLOB_ANEW] = "compressed anew",
-		[LAYER_BLOB_THERE] = "already there",
-	};
-	char now[DIGEST_TEXT_SIZE], was[DIGEST_TEXT_SIZE], maker[ENCODING_NAME_SIZE];
-
-	digest_format(&blob->digest, now);
-	digest_format(&came->digest, was);
-	if (blob->how == LAYER_BLOB_THERE && !blob->same)
-		output_notice(e->options->quiet, "layer %zu of %zu %s: %s", n, count, now,
-			      how[blob->how]);
-	else if (blob->same)
-		output_notice(e->options->quiet, "layer %zu of %zu %s: identical, %s%s",
-			      n, count, now, how[blob->how],
-			      blob->how == LAYER_BLOB_MADE
-				      ? encoding_name(&blob->maker, maker)
-				      : "");
-	else
-		output_notice(e->options->quiet, "layer %zu of %zu %s: %s, it came as %s",
-			      n, count, now, how[blob->how], was);
-	if (blob->no_toc)
-		output_notice(e->options->quiet,
-			      "layer %zu of %zu is plain %s: no table of contents can "
-			      "have %s",
-			      n, count, blob->kind == INFLATE_GZIP ? "gzip" : "zstd",
-			      blob->no_toc);
-}
-
 /* The same layer in an image before this one, or before in this one; NULL: this is the first. */
 static const struct layer_blob *find_first(const struct export *e, size_t image,
 					   size_t layer)
@@ -320,7 +287,8 @@ static int write_layers(struct export *e, size_t i, struct err *err)
 
 		if (first)
 			out->layers[k] = *first;
-		tell(e, k + 1, total, &out->layers[k], &o->manifest.items[k]);
+		layer_blob_tell(&out->layers[k], &o->manifest.items[k], k + 1, total,
+				e->options->quiet);
 	}
 	out->count = total;
 	return 0;
@@ -472,6 +440,38 @@ static int make_index(struct export *e, struct buf *ret, struct descriptor *desc
 	return rc;
 }
 
+/* ---- what is about them ---- */
+
+static int send_about(struct export *e, const struct digest *manifest, bool written,
+		      struct err *err)
+{
+	const struct referrers_send with = {.store = e->store,
+					    .objects = e->objects,
+					    .dest = &e->dest,
+					    .quiet = e->options->quiet};
+
+	return written ? referrers_send(&with, manifest, err)
+		       : referrers_leave(&with, manifest, err);
+}
+
+/* Only what went out as it came is still what they are about. */
+static int send_referrers(struct export *e, const struct digest *root, struct err *err)
+{
+	bool place = e->dest.kind != DESTINATION_DIR &&
+		     e->dest.kind != DESTINATION_DOCKER_ARCHIVE;
+	int rc = 0;
+
+	for (size_t i = 0; i < e->out.count && !rc; i++) {
+		const struct digest *came = &e->out.items[i].image.manifest;
+
+		rc = send_about(e, came, place && is_written(e, came), err);
+	}
+	if (!rc && !digest_is_zero(&e->index))
+		rc = send_about(e, &e->index, place && digest_equal(root, &e->index),
+				err);
+	return rc;
+}
+
 static int finish(struct export *e, struct err *err)
 {
 	const struct outgoing *first = &e->images[0];
@@ -493,7 +493,14 @@ static int finish(struct export *e, struct err *err)
 		root.data = index.data;
 		root.len = index.len;
 	}
-	return rc ? rc : destination_finish(&e->dest, &root, err);
+	/* A layout appears at once, a registry has one after the other. */
+	if (!rc && e->dest.kind != DESTINATION_REGISTRY)
+		rc = send_referrers(e, &root.desc.digest, err);
+	if (!rc)
+		rc = destination_finish(&e->dest, &root, err);
+	if (!rc && e->dest.kind == DESTINATION_REGISTRY)
+		rc = send_referrers(e, &root.desc.digest, err);
+	return rc;
 }
 
 /* Of several platforms only the first has the plain name, as import says it. What went to a

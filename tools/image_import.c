@@ -13,6 +13,7 @@
 #include "tools/oci/reference.h"
 #include "tools/output.h"
 #include "tools/progress.h"
+#include "tools/referrers_take.h"
 
 /* A name to set and what it will stand for: images, or a build cache. */
 struct target {
@@ -247,8 +248,12 @@ static int resolve_root(struct import *im, const struct source_root *root,
 static int resolve(struct import *im, struct err *err)
 {
 	for (size_t i = 0; i < im->source->root_count; i++) {
-		int rc = resolve_root(im, &im->source->roots[i], err);
+		const struct source_root *root = &im->source->roots[i];
+		int rc;
 
+		if (root->referrer && !im->source->chosen)
+			continue;
+		rc = resolve_root(im, root, err);
 		if (rc)
 			return rc;
 	}
@@ -471,6 +476,27 @@ static int add_target_records(struct import *im, struct target *t, struct err *e
 	return rc || im->options->unnamed ? rc : add_name(im, t, err);
 }
 
+/* ---- what is about them ---- */
+
+static int add_referrers(struct import *im, struct err *err)
+{
+	auto_referrers_take struct referrers_take *take = NULL;
+	int rc;
+
+	if (!im->options->referrers || !im->source->referrers)
+		return 0;
+	rc = referrers_take_new(im->session, im->source, im->options->quiet, &take, err);
+	for (size_t i = 0; i < im->count && !rc; i++) {
+		const struct image_set *set = &im->targets[i].set;
+
+		if (!digest_is_zero(&set->index))
+			rc = referrers_take(take, &set->index, err);
+		for (size_t k = 0; k < set->count && !rc; k++)
+			rc = referrers_take(take, &set->images[k].record.manifest, err);
+	}
+	return rc;
+}
+
 int image_import(struct store *store, struct source *source,
 		 const struct image_import_options *options, struct imports *ret,
 		 struct err *err)
@@ -488,6 +514,8 @@ int image_import(struct store *store, struct source *source,
 				    err);
 	for (size_t i = 0; i < im.count && !rc; i++)
 		rc = add_target_records(&im, &im.targets[i], err);
+	if (!rc)
+		rc = add_referrers(&im, err);
 	if (!rc)
 		rc = session_commit(steal_ptr(&im.session), err);
 	if (!rc && options->match_blobs)

@@ -17,6 +17,7 @@ struct image_import_options {
 	bool match_blobs; /* only of those that cannot be made again, which is tried */
 	bool caches;      /* only build caches, and images that have one inline */
 	bool unnamed;     /* no name is set, whatever the source says */
+	bool referrers;   /* what is about the images is taken too (referrers_take.h) */
 	bool quiet;
 };
 

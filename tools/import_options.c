@@ -11,6 +11,8 @@ const struct option_spec import_options[] = {
 		    "keep layers as they were compressed, too"),
 	OPTION_FLAG(0, "match-blobs", struct import_options, match_blobs,
 		    "keep them so only if they cannot be made again"),
+	OPTION_FLAG(0, "no-referrers", struct import_options, no_referrers,
+		    "leave signatures and the like of images where they are"),
 	REGISTRY_OPTIONS(struct import_options, registry),
 	OPTION_END,
 };
@@ -24,6 +26,7 @@ int import_options_take(const struct command_call *call, struct platform *ret_pl
 		.all_platforms = v->all_platforms,
 		.keep_blobs = v->keep_blobs,
 		.match_blobs = v->match_blobs,
+		.referrers = !v->no_referrers,
 		.quiet = call->quiet,
 	};
 	int rc = 0;

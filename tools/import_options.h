@@ -14,6 +14,7 @@ struct import_options {
 	bool all_platforms;
 	bool keep_blobs;
 	bool match_blobs;
+	bool no_referrers;
 	struct registry_options registry;
 };
 

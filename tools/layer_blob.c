@@ -9,6 +9,7 @@
 #include "store/layer.h"
 #include "tools/chunked/chunked_write.h"
 #include "tools/chunked/stargz_write.h"
+#include "tools/output.h"
 
 #define COPY_SIZE   (1u << 20)
 #define AHEAD_COUNT 4
@@ -376,4 +377,38 @@ int layer_blob_write(struct store *store, struct objects *objects,
 	if (!rc)
 		*ret = blob;
 	return rc;
+}
+
+void layer_blob_tell(const struct layer_blob *blob, const struct descriptor *came,
+		     size_t n, size_t count, bool quiet)
+{
+	static const char *const how[] = {
+		[LAYER_BLOB_PLAIN] = "the plain tar",
+		[LAYER_BLOB_KEPT] = "kept at import",
+		[LAYER_BLOB_MADE] = "made again by ",
+		[LAYER_BLOB_ANEW] = "compressed anew",
+		[LAYER_BLOB_THERE] = "already there",
+	};
+	char now[DIGEST_TEXT_SIZE], was[DIGEST_TEXT_SIZE], maker[ENCODING_NAME_SIZE];
+
+	digest_format(&blob->digest, now);
+	digest_format(&came->digest, was);
+	if (blob->how == LAYER_BLOB_THERE && !blob->same)
+		output_notice(quiet, "layer %zu of %zu %s: %s", n, count, now,
+			      how[blob->how]);
+	else if (blob->same)
+		output_notice(quiet, "layer %zu of %zu %s: identical, %s%s", n, count,
+			      now, how[blob->how],
+			      blob->how == LAYER_BLOB_MADE
+				      ? encoding_name(&blob->maker, maker)
+				      : "");
+	else
+		output_notice(quiet, "layer %zu of %zu %s: %s, it came as %s", n, count,
+			      now, how[blob->how], was);
+	if (blob->no_toc)
+		output_notice(quiet,
+			      "layer %zu of %zu is plain %s: no table of contents can "
+			      "have %s",
+			      n, count, blob->kind == INFLATE_GZIP ? "gzip" : "zstd",
+			      blob->no_toc);
 }

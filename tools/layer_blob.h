@@ -61,4 +61,8 @@ int layer_blob_write(struct store *store, struct objects *objects,
 		     struct progress *progress, struct blob_notes *notes,
 		     struct layer_blob *ret, struct err *err) MUST_CHECK;
 
+/* A line on stderr on what became of layer N (from 1) of COUNT. */
+void layer_blob_tell(const struct layer_blob *blob, const struct descriptor *came,
+		     size_t n, size_t count, bool quiet);
+
 #endif

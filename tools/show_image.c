@@ -6,6 +6,7 @@
 #include "tools/image_config.h"
 #include "tools/image_users.h"
 #include "tools/output.h"
+#include "tools/referrers.h"
 #include "tools/show.h"
 #include "tools/subject.h"
 #include "tools/whereabouts.h"
@@ -15,6 +16,7 @@
 struct show_image {
 	struct command_reader *r;
 	const struct record_image *image;
+	struct objects *objects;
 	struct image_config config;
 	struct record_chain *links;
 	size_t count;
@@ -167,6 +169,55 @@ static int set_sizes(struct show_image *s, struct err *err)
 	return rc;
 }
 
+/* ---- what is about it ---- */
+
+static int add_about(struct show_image *s, const struct digest *subject, json_t *to,
+		     struct err *err)
+{
+	auto_json json_t *index = NULL;
+	json_t *one;
+	size_t i;
+	int rc = referrers_index(s->r->store, s->objects, subject, NULL, &index, err);
+
+	json_array_foreach(json_object_get(index, "manifests"), i, one)
+	{
+		json_t *type = json_object_get(one, "artifactType");
+		json_t *line = json_pack("{s:O, s:O, s:O}", "manifest",
+					 json_object_get(one, "digest"), "type",
+					 type ? type : json_null(), "manifest_size",
+					 json_object_get(one, "size"));
+
+		if (json_array_append_new(to, line) < 0)
+			return err_nomem(err);
+	}
+	return rc;
+}
+
+/* Of the image, and of the indexes that its names came with. */
+static int set_referrers(struct show_image *s, struct err *err)
+{
+	auto_json json_t *list = json_array();
+	struct digest last = {0};
+	json_t *name;
+	size_t i;
+	int rc = list ? add_about(s, &s->image->manifest, list, err) : err_nomem(err);
+
+	json_array_foreach(s->names, i, name)
+	{
+		auto_free void *memory = NULL;
+		struct record_ref ref;
+
+		if (!rc &&
+		    catalog_ref_get(s->r->txn, json_string_value(name), &ref, &memory,
+				    NULL) == 0 &&
+		    !digest_is_zero(&ref.index) && !digest_equal(&ref.index, &last)) {
+			last = ref.index;
+			rc = add_about(s, &last, list, err);
+		}
+	}
+	return rc ? rc : output_json_set(s->out, "referrers", steal_ptr(&list), err);
+}
+
 static int build(struct show_image *s, struct err *err)
 {
 	int rc;
@@ -189,6 +240,8 @@ static int build(struct show_image *s, struct err *err)
 		rc = whereabouts_set(s->out, s->r->store, "chains", &s->image->chainid,
 				     err);
 	if (!rc)
+		rc = set_referrers(s, err);
+	if (!rc)
 		rc = output_json_set(s->out, "steps", json_incref(s->steps), err);
 	return rc;
 }
@@ -208,10 +261,11 @@ int show_image(struct command_reader *r, const struct record_image *image, json_
 	if (rc)
 		return rc;
 	rc = image_config_read(objects, image, &config, err);
-	objects_free(objects);
 	s.config = config;
+	s.objects = objects;
 	if (!rc)
 		rc = build(&s, err);
+	objects_free(objects);
 	free(s.links);
 	free(s.shared);
 	if (!rc)

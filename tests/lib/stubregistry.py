@@ -169,6 +169,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return None
         if kind == "tags":
             return self.tag_list(behaviour, query)
+        if kind == "referrers" and behaviour.startswith("ref"):
+            return self.referrers(behaviour, what)
         own = pushed.get(repo, {})
         if kind == "manifests":
             return self.manifest(behaviour, own, repo, what)
@@ -218,6 +220,83 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if behaviour == "down" or (behaviour == "busy" and self.first()):
             return self.error(503)
         return self.answer(200, data, Docker_Content_Digest=digest_of(data), **headers)
+
+    def about(self, subject, text, layer=None, **more):
+        """A descriptor of an artifact about SUBJECT, which is there from now on."""
+        empty, data = b"{}", text.encode()
+        blobs.setdefault(digest_of(empty), empty)
+        blobs.setdefault(digest_of(data), data)
+        part = {"mediaType": "application/x.sig", "digest": digest_of(data), "size": len(data)}
+        doc = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": "application/x.sig",
+               "config": {"mediaType": "application/vnd.oci.empty.v1+json",
+                          "digest": digest_of(empty), "size": len(empty)},
+               "layers": [dict(part, **(layer or {}))],
+               "subject": {"mediaType": MANIFEST, "digest": subject, "size": 1}}
+        doc.update(more)
+        data = json.dumps(doc).encode()
+        blobs[digest_of(data)] = data
+        return {"mediaType": MANIFEST, "digest": digest_of(data), "size": len(data)}
+
+    def referrers(self, behaviour, subject):
+        """What is about SUBJECT; "good" is about the image wherever something bad is."""
+        more = {}
+        own = tags["v1"]
+        other = digest_of(b"other")
+        listed = [self.about(own, "good")] if subject == own else []
+        if behaviour == "refhtml":
+            return self.answer(200, b"<html>", Content_Type="text/html")
+        if behaviour == "refdenied":
+            return self.error(403, "DENIED", "requested access is denied")
+        if behaviour == "refbroken":
+            return self.error(500)
+        if behaviour == "refhuge":
+            return self.answer(200, b'{"manifests": [' + b" " * (5 << 20) + b"]}")
+        if behaviour == "refdeep":
+            return self.answer(200, b"[" * 100000)
+        if behaviour == "refmany" and subject == own:
+            listed = [dict(self.about(own, "n%d" % i)) for i in range(200)]
+        if behaviour == "refpages" and subject == own:
+            page = int((self.path + "&page=0").split("page=")[1].split("&")[0])
+            listed = [self.about(own, "p%d" % page)]
+            more = {"Link": '</v2/refpages/app/referrers/%s?page=%d>; rel="next"'
+                            % (subject, page + 1)} if page < 2 else {}
+        if behaviour == "refendless":
+            more = {"Link": '<%s>; rel="next"' % self.path}
+        if behaviour == "refother":
+            listed.append(self.about(other, "other"))
+        if behaviour == "refnothing":
+            listed.append({"mediaType": MANIFEST, "digest": own, "size": len(blobs[own])})
+            listed.append({"mediaType": MANIFEST, "digest": digest_of(b"none"), "size": 4})
+        if behaviour == "refcycle":
+            listed = [self.about(own, "good"), {"mediaType": MANIFEST, "digest": own,
+                                                "size": len(blobs[own])}]
+        if behaviour == "refchain":
+            listed = [self.about(subject, "good" if subject == own else "on " + subject)]
+        if behaviour == "refsize":
+            listed.append(dict(self.about(own, "size"), size=7))
+        if behaviour == "reflie":
+            lie = self.about(own, "lie")
+            blobs[lie["digest"]] = blobs[lie["digest"]].replace(b"x.sig", b"y.sig")
+            listed.append(lie)
+        if behaviour == "reftype" and subject == own:
+            listed += [dict(self.about(own, "t1"), mediaType="text/plain"),
+                       dict(self.about(own, "t2"), mediaType="application/vnd.oci.image.index.v1+json"),
+                       {"mediaType": MANIFEST, "digest": "sha256:../../x", "size": 1},
+                       {"mediaType": MANIFEST, "digest": "sha512:" + "0" * 128, "size": 1},
+                       17, None, {"digest": 5}]
+        if behaviour == "refbig":
+            listed.append(self.about(own, "big", {"size": 1 << 40}))
+        if behaviour == "refblob":
+            listed.append(self.about(own, "blob", {"digest": other}))
+            blobs[other] = b"blo?"
+        if behaviour == "refinner":
+            listed.append(self.about(own, "inner", {"mediaType": MANIFEST}))
+        if behaviour == "refindex":
+            listed.append(self.about(own, "index", manifests=[]))
+        body = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+                "manifests": listed}
+        return self.answer(200, json.dumps(body).encode(),
+                           Content_Type="application/vnd.oci.image.index.v1+json", **more)
 
     def blob(self, behaviour, what, data):
         start, _, end = (self.headers.get("Range") or "bytes=0-").split("=")[1].partition("-")

@@ -139,6 +139,15 @@ truncate -s 0 "$T/reg.log"
 lc remove -q x:v2 >/dev/null
 ok 'an alternate counts as the store' lc --store "$T/alt" --alternate "$T/share" pull -q $R/x:v1
 ok 'it has the layer: none is fetched' [ "$(registry_sent)" -lt 10000 ]
+lc --store "$T/base" publish -q "$T/share1" >/dev/null
+truncate -s 0 "$T/reg.log"
+ok 'with an alternate that has v1, parts of v2 are read' lc --store "$T/alt2" --alternate "$T/share1" pull $R/x:v2
+is 'as it says' "$(grep -cE 'layer 1 of 1: [0-9.]+ KiB of [0-9.]+ MiB read' "$T/err")" 1
+ok 'no more than with v1 in the store' [ "$(registry_sent)" -le "$((bytes + 2000))" ]
+is 'it is the same image' "$(lc --store "$T/alt2" list | cut -d' ' -f2-)" "$(lc --store "$T/back" list | cut -d' ' -f2-)"
+lc --store "$T/alt2" export -q "$R/x:v2" "tar:$T/alt2.tar"
+ok 'and the very tar' cmp "$T/alt2.tar" "$T/v2.tar"
+ok 'all is sound' lc --store "$T/alt2" verify
 
 # ---- registries that give no parts, or bad ones ----
 

@@ -100,6 +100,21 @@ few() { # name: a fourth at most
 mk e chunk=262144
 ok 'parts are read of a layer that is mostly known' in_parts e "$parts"
 ok 'few bytes were sent' few e
+bytes=$(registry_sent)
+
+# What only an alternate has counts as what is here.
+lc --store "$T/pub" pull -q "$R/e:v1" >/dev/null
+ok 'v1 is published' lc --store "$T/pub" publish "$T/share"
+: >"$T/reg.log"
+ok 'an empty store with that alternate' lc --store "$T/alt" --alternate "$T/share" pull "$R/e:v2"
+is 'reads parts' "$(grep -cE "$parts" "$T/err")" 1
+ok 'and no more than with v1 here' [ "$(registry_sent)" -le "$((bytes + 2000))" ]
+ok 'it is the same image' [ "$(ids "$T/alt" v2)" = "$(ids "$T/w.e" v2)" ]
+is 'its own content is what was sent' "$(($(du -s "$T/alt/packs" | cut -f1) < $(du -s "$T/pub/packs" | cut -f1) / 2))" 1
+lc --store "$T/alt" export -q "$R/e:v2" "tar:$T/alt.tar"
+gzip -dc "$T/e/blobs/sha256/$(layer_of e)" >"$T/e.tar"
+ok 'and the very tar' cmp "$T/alt.tar" "$T/e.tar"
+ok 'all is sound' lc --store "$T/alt" verify
 mk g chunk=262144 gnu
 ok 'entries of GNU tar' in_parts g "$parts"
 ok 'few bytes were sent of them' few g

@@ -43,6 +43,37 @@ at a export "chain:$chain2" "tar:$T/a.tar" --flatten
 ok 'its content can be had' at l export "chain:$chain2" "tar:$T/l.tar" --flatten
 ok 'and is the same' cmp "$T/a.tar" "$T/l.tar"
 
+# ---- by its beginning, and otherwise than by lookup ----
+
+short=${key2#sha256:}
+short=${short:0:10}
+for i in 1 2 3; do ok "store $i" at "x$i" init; done
+ok 'lookup by the beginning of a published key' at x1 --alternate "$T/pub" lookup "key:$short"
+is 'gives its chain' "$(cut -d' ' -f1 "$T/out")" "$chain2"
+ok 'which is here now' at x1 lookup "key:$short"
+fails 3 'a beginning that nothing has' at x1 lookup "key:00000000000000"
+ok 'show of a published key' at x2 --alternate "$T/pub" show "$key2"
+is 'gives its chain' "$(grep -c "^chain $chain2" "$T/out")" 1
+ok 'by its beginning' at x2 show "key:${key#sha256:}"
+ok 'path as well' at x3 --alternate "$T/pub" path "key:$short"
+is 'below cache/' "$(sed 's,.*/cache/,,' "$T/out")" "sha256/${key2#sha256:}"
+is 'list cache has what was asked for' "$(at x3 list cache | cut -d' ' -f1)" "$key2"
+ok 'verify' at x3 verify
+
+# ---- a key that an alternate has, recorded ----
+
+ok 'the same result under the same key' at x1 snapshot "$T/own" --key mine --scope s
+echo changed >"$T/own/file"
+fails 1 'another result' at x2 snapshot "$T/own" --key mine --scope s
+is 'is refused' "$(grep -c 'an alternate has another result of the key' "$T/err")" 1
+is 'and not recorded' "$(at x2 list cache | wc -l)" 2
+ok 'with --replace it is taken' at x2 snapshot "$T/own" --key mine --scope s --replace
+mine=$(cut -d' ' -f2 "$T/out")
+ok 'lookup' at x2 lookup --scope s mine
+is 'finds the own one first' "$(cut -d' ' -f1 "$T/out")" "$mine"
+ok 'again without --replace' at x2 snapshot "$T/own" --key mine --scope s
+ok 'another scope is another key' at x1 snapshot "$T/own" --key mine --scope u
+
 # ---- run ----
 
 ok 'the base in another store' at b import "share:$T/pub:base" base

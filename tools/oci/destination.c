@@ -28,6 +28,7 @@ void destination_release(struct destination *d)
 {
 	bundle_writer_free(d->writer);
 	remote_close(d->remote);
+	json_decref(d->listed);
 	free(d->path);
 	free(d->ref);
 	*d = (struct destination){0};
@@ -262,11 +263,24 @@ int destination_put_manifest(struct destination *d, const struct descriptor *des
 		return 0;
 	if (d->kind == DESTINATION_REGISTRY)
 		return remote_manifest_put(d->remote, digest_format(&desc->digest, text),
-					   desc->media_type, data, len, err);
+					   desc->media_type, data, len, NULL, err);
 	return put(
 		d,
 		blob_name(d, &desc->digest, is_layout(d) ? "" : ".manifest.json", name),
 		data, len, err);
+}
+
+/* Notes of the manifest are among those of its descriptor: none of them may be a name here. */
+int destination_list(struct destination *d, const json_t *descriptor, struct err *err)
+{
+	json_t *entry = json_deep_copy(descriptor);
+	json_t *notes = json_object_get(entry, "annotations");
+
+	json_object_del(notes, "org.opencontainers.image.ref.name");
+	json_object_del(notes, "io.containerd.image.name");
+	if (!d->listed)
+		d->listed = json_array();
+	return json_array_append_new(d->listed, entry) < 0 ? err_nomem(err) : 0;
 }
 
 /* ---- the root ---- */
@@ -298,7 +312,8 @@ static int finish_layout(struct destination *d, const struct destination_root *r
 			 struct err *err)
 {
 	struct manifest_edit_root entry = {.desc = root->desc,
-					   .tag = d->ref ? d->ref : tag_of(root->name)};
+					   .tag = d->ref ? d->ref : tag_of(root->name),
+					   .besides = d->listed};
 	auto_buf struct buf old, index;
 	int rc;
 
@@ -352,7 +367,7 @@ static int finish_registry(struct destination *d, const struct destination_root 
 	if (digest_equal(&d->there, &root->desc.digest))
 		return 0;
 	return remote_manifest_put(d->remote, reference, root->desc.media_type,
-				   root->data, root->len, err);
+				   root->data, root->len, NULL, err);
 }
 
 int destination_finish(struct destination *d, const struct destination_root *root,

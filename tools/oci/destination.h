@@ -29,6 +29,7 @@ struct destination {
 	struct bundle_writer *writer;
 	struct remote *remote; /* of a registry */
 	struct digest there;   /* what REF stands for in a registry, if that is known */
+	json_t *listed;        /* NULL: nothing is */
 };
 
 /* ERR_USAGE: TEXT is no such destination. SPOOL_DIRFD: for temporary files. REGISTRY: how to
@@ -68,6 +69,10 @@ int destination_put_config(struct destination *d, const struct digest *digest,
 			   const void *data, size_t len, struct err *err) MUST_CHECK;
 int destination_put_manifest(struct destination *d, const struct descriptor *desc,
 			     const void *data, size_t len, struct err *err) MUST_CHECK;
+
+/* A layout lists this descriptor besides the root, without a name. */
+int destination_list(struct destination *d, const json_t *descriptor,
+		     struct err *err) MUST_CHECK;
 
 struct destination_root {
 	struct descriptor desc;

@@ -5,10 +5,16 @@
 #include "tools/oci/bundle.h"
 #include "tools/oci/source.h"
 
+/* What is read only to see what it is about. */
+#define SUBJECT_ONE_MAX (256u << 10)
+#define SUBJECT_ALL_MAX (16u << 20)
+
 struct layout {
 	struct source source;
 	struct bundle *bundle;
 	struct manifest index;
+	struct digest
+		*subjects; /* what each entry of the index is about; zero: nothing */
 };
 
 static int open_blob(struct source *s, const struct descriptor *d, struct stream **ret,
@@ -27,6 +33,7 @@ static void close_layout(struct source *s)
 
 	manifest_release(&l->index);
 	bundle_close(l->bundle);
+	free(l->subjects);
 	free(l);
 }
 
@@ -59,26 +66,88 @@ static bool is_full(const char *text)
 	return text && strpbrk(text, "/:");
 }
 
-static int add_root(struct layout *l, const struct descriptor *d, struct err *err)
+/* ---- what is about another ---- */
+
+/* A bad document is found when it is wanted. */
+static void read_subject(struct layout *l, const struct descriptor *d, struct digest *ret)
 {
+	auto_document json_t *json = NULL;
+	struct descriptor subject;
+	auto_buf struct buf bytes;
+
+	buf_init(&bytes, SUBJECT_ONE_MAX + 1);
+	if (!source_read_document(&l->source, d, &bytes, NULL) &&
+	    !document_parse(bytes.data, bytes.len, &json, NULL) &&
+	    !descriptor_parse(json_object_get(json, "subject"), &subject, NULL))
+		*ret = subject.digest;
+}
+
+/* What has a name stands for itself: of many images with names none is read here. */
+static int find_subjects(struct layout *l, struct err *err)
+{
+	uint64_t left = SUBJECT_ALL_MAX;
+
+	l->subjects = calloc(l->index.count + 1, sizeof(*l->subjects));
+	if (!l->subjects)
+		return err_nomem(err);
+	for (size_t i = 0; i < l->index.count && l->index.count > 1; i++) {
+		const struct descriptor *d = &l->index.items[i];
+
+		if (d->tag || d->image_name || d->kind != DESCRIPTOR_MANIFEST ||
+		    d->size > SUBJECT_ONE_MAX || d->size > left)
+			continue;
+		left -= d->size;
+		read_subject(l, d, &l->subjects[i]);
+	}
+	return 0;
+}
+
+static bool is_referrer(const struct layout *l, size_t i)
+{
+	return !digest_is_zero(&l->subjects[i]);
+}
+
+static int list_referrers(struct source *s, const struct digest *d, json_t *list,
+			  struct err *err)
+{
+	struct layout *l = (struct layout *)s;
+	json_t *entries = json_object_get(l->index.json, "manifests");
+
+	for (size_t i = 0; i < l->index.count; i++)
+		if (digest_equal(&l->subjects[i], d) &&
+		    json_array_append(list, json_array_get(entries, i)) < 0)
+			return err_nomem(err);
+	return 0;
+}
+
+/* ---- roots ---- */
+
+static int add_root(struct layout *l, size_t i, struct err *err)
+{
+	const struct descriptor *d = &l->index.items[i];
 	const char *name = NULL;
+	int rc;
 
 	if (is_full(d->image_name))
 		name = d->image_name;
 	else if (is_full(d->tag))
 		name = d->tag;
-	return source_add_root(&l->source, d, name, d->tag, err);
+	rc = source_add_root(&l->source, d, name, d->tag, err);
+	if (!rc)
+		l->source.roots[l->source.root_count - 1].referrer = is_referrer(l, i);
+	return rc;
 }
 
 /* Several images without names but with platforms are one image for several platforms. */
-static bool is_one_image(const struct manifest *index)
+static bool is_one_image(const struct layout *l)
 {
+	const struct manifest *index = &l->index;
 	size_t images = 0;
 
 	for (size_t i = 0; i < index->count; i++) {
 		const struct descriptor *d = &index->items[i];
 
-		if (d->attestation)
+		if (d->attestation || is_referrer(l, i))
 			continue;
 		if (d->tag || d->image_name || !platform_known(&d->platform))
 			return false;
@@ -93,7 +162,7 @@ static int add_roots(struct layout *l, struct buf *bytes, struct err *err)
 	struct descriptor whole;
 	int rc = 0;
 
-	if (is_one_image(&l->index)) {
+	if (is_one_image(l)) {
 		rc = source_add_document(&l->source, bytes, &whole, err);
 		whole.kind = DESCRIPTOR_INDEX;
 		whole.media_type = l->index.media_type;
@@ -101,7 +170,7 @@ static int add_roots(struct layout *l, struct buf *bytes, struct err *err)
 	}
 	for (size_t i = 0; i < l->index.count && !rc; i++)
 		if (!l->index.items[i].attestation)
-			rc = add_root(l, &l->index.items[i], err);
+			rc = add_root(l, i, err);
 	return rc;
 }
 
@@ -119,6 +188,7 @@ int layout_open_bundle(struct bundle *bundle, struct source **ret, struct err *e
 	}
 	l->bundle = bundle;
 	l->source.ops = &layout_ops;
+	l->source.referrers = list_referrers;
 	s = &l->source;
 	rc = check_version(bundle, err);
 	if (!rc)
@@ -130,7 +200,9 @@ int layout_open_bundle(struct bundle *bundle, struct source **ret, struct err *e
 		rc = err_set(err, ERR_INVALID, "not an index of images");
 	if (rc)
 		return err_wrap(err, "index.json");
-	rc = add_roots(l, &bytes, err);
+	rc = find_subjects(l, err);
+	if (!rc)
+		rc = add_roots(l, &bytes, err);
 	if (!rc)
 		*ret = steal_ptr(&s);
 	return rc;

@@ -267,6 +267,33 @@ static int add_notes(json_t *entry, const struct manifest_edit_root *root)
 	return json_object_size(notes) ? json_object_set(entry, "annotations", notes) : 0;
 }
 
+static bool is_listed(const json_t *array, const json_t *wanted)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(array, i, one)
+	{
+		if (json_equal(json_object_get(one, "digest"),
+			       json_object_get(wanted, "digest")))
+			return true;
+	}
+	return false;
+}
+
+static int add_besides(json_t *array, const json_t *besides, struct err *err)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(besides, i, one)
+	{
+		if (!is_listed(array, one) && json_array_append(array, one) < 0)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
 int manifest_edit_layout(const void *old, size_t len,
 			 const struct manifest_edit_root *root, struct buf *ret,
 			 struct err *err)
@@ -292,7 +319,8 @@ int manifest_edit_layout(const void *old, size_t len,
 			json_array_remove(array, i);
 	if (!json || json_array_append(array, entry) < 0)
 		return err_nomem(err);
-	return append(ret, steal_ptr(&json), err);
+	rc = add_besides(array, root->besides, err);
+	return rc ? rc : append(ret, steal_ptr(&json), err);
 }
 
 /* ---- docker-archive ---- */

@@ -34,6 +34,7 @@ int manifest_edit_index(const struct descriptor *manifests, size_t count, struct
 struct manifest_edit_root {
 	struct descriptor desc;
 	const char *tag, *name;
+	json_t *besides; /* descriptors that are listed after it, unless they are; or NULL */
 };
 
 /* Appends OLD (LEN 0: a new one) with the root added; the entry that had its tag, or without

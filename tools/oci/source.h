@@ -24,6 +24,11 @@ struct source;
 typedef int source_range_fn(struct source *s, const struct descriptor *d, uint64_t from,
 			    uint64_t until, struct stream **ret, struct err *err);
 
+/* Appends to LIST the descriptors of what is about D, as it is listed there: nothing of it is
+ * checked. */
+typedef int source_referrers_fn(struct source *s, const struct digest *d, json_t *list,
+				struct err *err);
+
 struct source_ops {
 	/* Opens content by its digest. ERR_NOTFOUND if the source does not have it, which may
 	 * also show only when it is read. */
@@ -43,6 +48,7 @@ struct source_root {
 	struct descriptor desc; /* its texts live as long as the source */
 	const char *name;       /* a full reference, as the source spells it */
 	const char *tag;        /* a bare tag */
+	bool referrer;          /* it is about another manifest, and has no name */
 };
 
 struct source {
@@ -51,9 +57,10 @@ struct source {
 	char *stem; /* of the file's or directory's name */
 	struct source_root *roots;
 	size_t root_count;
-	bool chosen;                 /* the user named one root */
-	bool far;                    /* what was read is worth a commit of its own */
-	source_range_fn *open_range; /* NULL: to read a layer whole costs no more */
+	bool chosen;                    /* the user named one root */
+	bool far;                       /* what was read is worth a commit of its own */
+	source_range_fn *open_range;    /* NULL: to read a layer whole costs no more */
+	source_referrers_fn *referrers; /* NULL: there are none */
 	struct source_document *documents;
 	size_t document_count;
 	uint64_t read_bytes; /* of documents, so far */

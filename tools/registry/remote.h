@@ -17,6 +17,8 @@
 #ifndef TOOLS_REGISTRY_REMOTE_H
 #define TOOLS_REGISTRY_REMOTE_H
 
+#include <jansson.h>
+
 #include "store/base/buf.h"
 #include "store/base/stream.h"
 #include "store/digest.h"
@@ -78,18 +80,29 @@ int remote_manifest_get(struct remote *r, const char *reference, struct buf *buf
 int remote_manifest_head(struct remote *r, const char *reference, struct digest *ret,
 			 struct err *err) MUST_CHECK;
 
+/* *ret_about (or NULL): the registry has noted what the manifest is about. */
 int remote_manifest_put(struct remote *r, const char *reference, const char *media_type,
-			const void *data, size_t len, struct err *err) MUST_CHECK;
+			const void *data, size_t len, bool *ret_about,
+			struct err *err) MUST_CHECK;
 
 /* In the order of the registry. */
 typedef int remote_tag_fn(void *arg, const char *tag, struct err *err);
 int remote_tags(struct remote *r, remote_tag_fn *each, void *arg,
 		struct err *err) MUST_CHECK;
 
-/* Appends an index of what is about D, of one type only unless ARTIFACT_TYPE is NULL.
- * ERR_NOTFOUND: the registry has no such lists. */
+#define REMOTE_REFERRERS_MAX 1024
+
+/* Appends to LIST the descriptors of what is about D as the registry lists it, of one type only
+ * unless ARTIFACT_TYPE is NULL; if it has no such lists, those of the index that clients keep
+ * under the tag "sha256-<hex>", of any type. Nothing of it is checked. What is more than
+ * REMOTE_REFERRERS_MAX is left out. */
 int remote_referrers(struct remote *r, const struct digest *d, const char *artifact_type,
-		     struct buf *buf, struct err *err) MUST_CHECK;
+		     json_t *list, struct err *err) MUST_CHECK;
+
+/* Adds the descriptors FRESH to that index. Two clients that do so at once may lose entries:
+ * registries offer no way to prevent that. */
+int remote_referrers_add(struct remote *r, const struct digest *d, const json_t *fresh,
+			 struct err *err) MUST_CHECK;
 
 /* ---- blobs ---- */
 

@@ -115,7 +115,7 @@ int remote_manifest_head(struct remote *r, const char *reference, struct digest 
 }
 
 int remote_manifest_put(struct remote *r, const char *reference, const char *media_type,
-			const void *data, size_t len, struct err *err)
+			const void *data, size_t len, bool *ret_about, struct err *err)
 {
 	struct transfer_request request = {
 		.method = "PUT",
@@ -136,46 +136,9 @@ int remote_manifest_put(struct remote *r, const char *reference, const char *med
 	if (told_digest(t, &said) && !digest_equal(&said, &is))
 		return err_set(err, ERR_FAILED,
 			       "the registry took another manifest than it was given");
+	if (ret_about)
+		*ret_about = transfer_header(t, "OCI-Subject", 0) != NULL;
 	return 0;
-}
-
-/* ---- referrers ---- */
-
-/* What may stand in a query as it is. */
-static int add_escaped(struct buf *buf, const char *text, struct err *err)
-{
-	int rc = 0;
-
-	for (; *text && !rc; text++) {
-		unsigned char c = (unsigned char)*text;
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			     (c >= '0' && c <= '9') || strchr("-._~/", c);
-
-		rc = buf_printf(buf, err, plain ? "%c" : "%%%02X", c);
-	}
-	return rc;
-}
-
-int remote_referrers(struct remote *r, const struct digest *d, const char *artifact_type,
-		     struct buf *buf, struct err *err)
-{
-	struct transfer_request request = {.method = "GET", .accept = ACCEPT};
-	auto_transfer struct transfer *t = NULL;
-	auto_buf struct buf target;
-	char text[DIGEST_TEXT_SIZE];
-	int rc;
-
-	buf_init(&target, REMOTE_URL_MAX);
-	rc = buf_printf(&target, err, "referrers/%s", digest_format(d, text));
-	if (!rc && artifact_type)
-		rc = buf_printf(&target, err, "?artifactType=");
-	if (!rc && artifact_type)
-		rc = add_escaped(&target, artifact_type, err);
-	if (!rc)
-		rc = buf_append_u8(&target, 0, err);
-	if (!rc)
-		rc = remote_request(r, (const char *)target.data, &request, &t, err);
-	return rc ? rc : transfer_read_all(t, buf, err);
 }
 
 /* ---- tags ---- */

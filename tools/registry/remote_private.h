@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the parts of a remote share: remote.c (requests), remote_auth.c (tokens),
- * remote_certs.c (certs.d), remote_documents.c, remote_blob.c, remote_upload.c. Included by
- * these only.
+ * remote_certs.c (certs.d), remote_documents.c, remote_referrers.c, remote_blob.c,
+ * remote_upload.c. Included by these only.
  */
 #ifndef TOOLS_REGISTRY_REMOTE_PRIVATE_H
 #define TOOLS_REGISTRY_REMOTE_PRIVATE_H
@@ -31,6 +31,7 @@ struct remote {
 	struct credentials credentials;
 	char *authorization; /* NULL: none, so far */
 	unsigned renewals;   /* how often that was replaced */
+	bool no_referrers;   /* the registry keeps no lists of them */
 };
 
 /* ---- remote.c ---- */

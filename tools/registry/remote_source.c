@@ -105,6 +105,14 @@ static int open_range(struct source *source, const struct descriptor *d, uint64_
 				      err);
 }
 
+static int list_referrers(struct source *source, const struct digest *d, json_t *list,
+			  struct err *err)
+{
+	struct remote_source *s = (struct remote_source *)source;
+
+	return remote_referrers(s->remote, d, NULL, list, err);
+}
+
 static void close_source(struct source *source)
 {
 	struct remote_source *s = (struct remote_source *)source;
@@ -161,6 +169,7 @@ int remote_source_open(const char *text, const struct remote_options *options,
 	s->source.ops = &remote_source_ops;
 	s->source.far = true;
 	s->source.open_range = open_range;
+	s->source.referrers = list_referrers;
 	source = &s->source;
 	buf_init(&s->name, NAME_BYTES_MAX);
 	source->what = strdup(text);

@@ -6,10 +6,9 @@
 #include <time.h>
 
 #include "store/artifact.h"
+#include "tools/artifact_blob.h"
 #include "tools/image_import.h"
 #include "tools/oci/manifest.h"
-
-#define COPY_SIZE (1u << 20)
 
 struct incoming {
 	const struct blobs *blobs;
@@ -165,28 +164,15 @@ static int import_image(const struct incoming *in, struct err *err)
 static int copy_blob(struct session *s, const struct blobs *blobs,
 		     struct blobs_found *found, struct err *err)
 {
-	auto_session_writer struct session_writer *w = NULL;
-	auto_free char *chunk = malloc(COPY_SIZE);
+	const struct digest want = found->digest;
 	auto_stream struct stream *in = NULL;
-	struct digest want = found->digest, digest;
-	uint64_t size, fresh;
-	size_t len = 1;
 	int rc = blobs_open(blobs, found, 0, &in, err);
 
-	if (!rc && !chunk)
-		rc = err_nomem(err);
 	if (!rc)
-		rc = session_writer_new(s, NULL, &w, err);
-	while (!rc && len) {
-		rc = in->read(in, chunk, COPY_SIZE, &len, err);
-		if (!rc && len)
-			rc = session_write(w, chunk, len, err);
-	}
-	if (!rc)
-		rc = session_writer_finish(w, &digest, &size, &fresh, err);
-	if (!rc && !digest_equal(&digest, &want))
-		rc = err_set(err, ERR_FAILED, "an uploaded blob has changed");
-	return rc ? rc : session_keep(s, &digest, err);
+		rc = artifact_blob_put(s, in, &want, err);
+	return rc == -ERR_INVALID
+		       ? err_set(err, ERR_FAILED, "an uploaded blob has changed")
+		       : rc;
 }
 
 /* What the store has is noted, so that no gc takes it away. */

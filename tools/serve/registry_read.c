@@ -4,7 +4,7 @@
 
 #include "tools/oci/descriptor.h"
 #include "tools/serve/names.h"
-#include "tools/serve/referrers.h"
+#include "tools/referrers.h"
 #include "tools/serve/registry_private.h"
 
 #define DOCKER_INDEX "application/vnd.docker.distribution.manifest.list.v2+json"

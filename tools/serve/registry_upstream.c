@@ -408,28 +408,23 @@ void registry_upstream_referrers(struct registry *g, const struct http_request *
 				 const struct route *route, json_t *list)
 {
 	const char *type = http_query(q, "artifactType");
-	auto_manifest struct manifest m = {0};
-	struct registry_failure f = {0};
+	auto_document json_t *far = json_array();
 	struct upstream_place p;
-	auto_buf struct buf bytes;
-	json_t *items, *one;
+	struct descriptor d;
+	json_t *one;
 	size_t i;
 	bool bad;
 
-	buf_init(&bytes, DOCUMENT_MAX + 1);
-	if (!find_place(g, q, route, &p, &bad) ||
-	    upstream_referrers(g->upstreams, &p, &route->digest, type, &bytes, &f.refusal,
-			       &f.err) ||
-	    manifest_parse(bytes.data, bytes.len, NULL, &m, NULL) ||
-	    m.kind != MANIFEST_INDEX)
+	if (!far || !find_place(g, q, route, &p, &bad) ||
+	    upstream_referrers(g->upstreams, &p, &route->digest, type, far, NULL))
 		return;
-	items = json_object_get(m.json, "manifests");
-	json_array_foreach(items, i, one)
+	json_array_foreach(far, i, one)
 	{
 		const char *text = json_string_value(json_object_get(one, "digest"));
 		const char *is = json_string_value(json_object_get(one, "artifactType"));
 
-		if (!text || lists(list, text) || (type && (!is || strcmp(is, type))))
+		if (descriptor_parse(one, &d, NULL) || lists(list, text) ||
+		    (type && (!is || strcmp(is, type))))
 			continue;
 		json_array_append(list, one);
 	}

@@ -78,11 +78,10 @@ int upstream_tags(struct upstreams *u, const struct upstream_place *p,
 		  struct names_list *ret, struct remote_refusal *ret_refusal,
 		  struct err *err) MUST_CHECK;
 
-/* Appends the bytes of an index. */
+/* Appends descriptors, as remote_referrers does. */
 int upstream_referrers(struct upstreams *u, const struct upstream_place *p,
 		       const struct digest *digest, const char *artifact_type,
-		       struct buf *ret, struct remote_refusal *ret_refusal,
-		       struct err *err) MUST_CHECK;
+		       json_t *list, struct err *err) MUST_CHECK;
 
 /* Whether a failure says that the client may not have it, in contrast to one that says
  * nothing about it. */

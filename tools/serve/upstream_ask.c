@@ -307,19 +307,15 @@ int upstream_tags(struct upstreams *u, const struct upstream_place *p,
 
 int upstream_referrers(struct upstreams *u, const struct upstream_place *p,
 		       const struct digest *digest, const char *artifact_type,
-		       struct buf *ret, struct remote_refusal *ret_refusal,
-		       struct err *err)
+		       json_t *list, struct err *err)
 {
 	const struct asking a = {.u = u, .place = p};
 	struct upstream_link *l;
 	int rc = upstream_link(u, p, &l, err);
 
-	*ret_refusal = (struct remote_refusal){0, -1};
 	if (rc)
 		return rc;
-	rc = remote_referrers(l->remote, digest, artifact_type, ret, err);
-	if (rc)
-		remote_last_refusal(ret_refusal);
+	rc = remote_referrers(l->remote, digest, artifact_type, list, err);
 	end(&a, l, rc);
 	return rc;
 }

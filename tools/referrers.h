@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What is about a manifest: signatures and the like whose `subject` it is.
  */
-#ifndef TOOLS_SERVE_REFERRERS_H
-#define TOOLS_SERVE_REFERRERS_H
+#ifndef TOOLS_REFERRERS_H
+#define TOOLS_REFERRERS_H
 
 #include <jansson.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What is about a manifest. */
-#include "tools/serve/referrers.h"
+#include "tools/referrers.h"
 
 #include <string.h>
 
