@@ -19,6 +19,8 @@ static int on_artifact(void *arg, const struct record_artifact *a, struct err *e
 
 	if (!digest_equal(&a->subject, s->subject))
 		return 0;
+	if (s->found.len == s->found.max)
+		return 1; /* the rest is left out */
 	return buf_append(&s->found, &a->manifest, sizeof(a->manifest), err);
 }
 
@@ -27,7 +29,9 @@ static int find(struct store *store, struct search *s, struct err *err)
 	auto_catalog_txn struct catalog_txn *t = NULL;
 	int rc = catalog_begin(store_catalog(store), false, &t, err);
 
-	return rc ? rc : catalog_artifact_each(t, NULL, on_artifact, s, err);
+	if (!rc)
+		rc = catalog_artifact_each(t, NULL, on_artifact, s, err);
+	return rc < 0 ? rc : 0;
 }
 
 /* Of a manifest without a type of its own its config says what it is. */

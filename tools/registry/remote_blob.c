@@ -134,10 +134,24 @@ static int blob_read(struct stream *s, void *data, size_t cap, size_t *ret_len,
 	return 0;
 }
 
+/* A connection can serve again once the end of the answer was seen, which is there already
+ * where its size was told. */
+static void see_end(struct blob *b)
+{
+	const struct transfer *t = b->transfer;
+	size_t len;
+	char byte;
+
+	if (t && b->at == b->end && transfer_status(t) == 200 &&
+	    transfer_size(t) != TRANSFER_SIZE_UNKNOWN)
+		(void)!transfer_read(b->transfer, &byte, 1, &len, NULL);
+}
+
 static void blob_close(struct stream *s)
 {
 	struct blob *b = (struct blob *)s;
 
+	see_end(b);
 	transfer_end(b->transfer);
 	free(b);
 }
