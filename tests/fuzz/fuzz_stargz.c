@@ -33,6 +33,9 @@ static void check(const struct stargz_stretch *s, uint64_t at)
 		len = framing = s->framing->len;
 	if (len != s->len || framing != s->framing->len)
 		abort();
+	if (s->untold &&
+	    (s->count > 1 || s->headers_at < s->at || s->headers_at >= s->end))
+		abort();
 }
 
 static void read_all(const uint8_t *data, size_t size, bool gnu)
