@@ -330,6 +330,28 @@ static int write_again(struct store *store, struct objects *objects,
 	return blob_notes_add(notes, how, same, err);
 }
 
+/* Whether the blob that came in this KIND is what is asked for. */
+static bool will_do(const struct layer_blob_options *o, const struct descriptor *came,
+		    enum inflate_kind kind)
+{
+	return (!o->given || o->kind == kind) && !o->level &&
+	       (!o->chunked || came->toc.given) && (!o->stargz || came->stargz.given);
+}
+
+static int write_anew(struct store *store, struct objects *objects,
+		      const struct digest *diffid,
+		      const struct layer_blob_options *options, struct destination *dest,
+		      struct progress *progress, struct layer_blob *blob, struct err *err)
+{
+	bool table = options->stargz || options->chunked;
+
+	blob->how = LAYER_BLOB_ANEW;
+	if (table && dest->kind == DESTINATION_REGISTRY)
+		return push_with_table(store, objects, diffid, options, dest, progress,
+				       blob, err);
+	return write_tar(store, objects, diffid, options, dest, progress, blob, err);
+}
+
 int layer_blob_write(struct store *store, struct objects *objects,
 		     const struct digest *diffid, const struct descriptor *came,
 		     const struct layer_blob_options *options, struct destination *dest,
@@ -349,15 +371,13 @@ int layer_blob_write(struct store *store, struct objects *objects,
 		blob.how = LAYER_BLOB_PLAIN;
 		rc = write_tar(store, objects, diffid, options, dest, progress, &blob,
 			       err);
-	} else if (blob.kind == kind && !options->level &&
-		   (!options->chunked || came->toc.given) &&
-		   (!options->stargz || came->stargz.given) &&
+	} else if (will_do(options, came, kind) &&
 		   objects_size(objects, &came->digest, &size, NULL) == 0) {
 		blob.how = LAYER_BLOB_KEPT;
 		blob.toc = came->toc;
 		blob.stargz = came->stargz;
 		rc = write_kept(objects, diffid, &came->digest, dest, &blob, err);
-	} else if (blob.kind == INFLATE_GZIP && kind == INFLATE_GZIP && !options->level &&
+	} else if (will_do(options, came, kind) && kind == INFLATE_GZIP &&
 		   !options->stargz && !options->anew &&
 		   blob_maker_get(store, &came->digest, &how, NULL) == 0) {
 		blob.toc = came->toc;
@@ -365,13 +385,8 @@ int layer_blob_write(struct store *store, struct objects *objects,
 		rc = write_again(store, objects, diffid, &how, dest, progress, notes,
 				 &blob, err);
 	} else {
-		blob.how = LAYER_BLOB_ANEW;
-		rc = (options->stargz || options->chunked) &&
-				     dest->kind == DESTINATION_REGISTRY
-			     ? push_with_table(store, objects, diffid, options, dest,
-					       progress, &blob, err)
-			     : write_tar(store, objects, diffid, options, dest, progress,
-					 &blob, err);
+		rc = write_anew(store, objects, diffid, options, dest, progress, &blob,
+				err);
 	}
 	blob.same = digest_equal(&blob.digest, &came->digest);
 	if (!rc)

@@ -14,6 +14,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void check_untold(const struct stargz_stretch *s)
+{
+	if (s->count > 1 || s->headers_at < s->at || s->headers_at >= s->end)
+		abort();
+}
+
 static void check(const struct stargz_stretch *s, uint64_t at)
 {
 	uint64_t len = 0, framing = 0;
@@ -33,6 +39,8 @@ static void check(const struct stargz_stretch *s, uint64_t at)
 		len = framing = s->framing->len;
 	if (len != s->len || framing != s->framing->len)
 		abort();
+	if (s->untold)
+		check_untold(s);
 }
 
 static void read_all(const uint8_t *data, size_t size, bool gnu)

@@ -131,14 +131,14 @@ is 'nothing was sent' "$(puts)" "$before"
 in_parts() { # name, part of the layer that may be sent
     local id bytes size
     rm -rf "$T/p"
-    lc push -q $1:v1 $R/$1:v1 --compression estargz >/dev/null || return
-    id=$(lc push -q $1:v2 $R/$1:v2 --compression estargz | cut -d' ' -f2)
-    lc --store "$T/p" pull -q $R/$1:v1 >/dev/null || return
+    lc push -q "$1:v1" "$R/$1:v1" --compression estargz >/dev/null || return
+    id=$(lc push -q "$1:v2" "$R/$1:v2" --compression estargz | cut -d' ' -f2)
+    lc --store "$T/p" pull -q "$R/$1:v1" >/dev/null || return
     : >"$T/reg.log"
-    "$BIN/layercache" --store "$T/p" pull $R/$1:v2 >/dev/null 2>"$T/said" || return
+    "$BIN/layercache" --store "$T/p" pull "$R/$1:v2" >/dev/null 2>"$T/said" || return
     grep -E 'layer 1 of 1: [0-9.]+ KiB of [0-9.]+ MiB read' "$T/said" || { cat "$T/said"; return 1; }
-    [ "$(id_of "$T/p" $1:v2)" = "$id" ] || { echo 'another image'; return 1; }
-    bytes=$(registry_sent) size=$(skopeo inspect --raw --tls-verify=false docker://$R/$1:v2 | jq '.layers[0].size')
+    [ "$(id_of "$T/p" "$1:v2")" = "$id" ] || { echo 'another image'; return 1; }
+    bytes=$(registry_sent) size=$(skopeo inspect --raw --tls-verify=false "docker://$R/$1:v2" | jq '.layers[0].size')
     echo "$bytes of $size bytes"
     [ $((bytes * $2)) -lt "$size" ] && [ "$bytes" -gt 20000 ] && lc --store "$T/p" verify
 }

@@ -320,6 +320,39 @@ static int first_error(const char *rows)
 	return rc;
 }
 
+static void headers_that_are_not_told_are_where_the_table_says(void **state)
+{
+	auto_stargz_toc struct stargz_toc *t = NULL;
+	const struct stargz_stretch *s;
+	auto_buf struct buf text;
+
+	(void)state;
+	open_table(
+		REG("a",
+		    "\"size\":5,\"offset\":50,\"headersOffset\":0,"
+		    "\"modtime\":\"2023-11-14T22:13:20.5Z\"") "," REG("b",
+								      "\"size\":5,"
+								      "\"offset\":90,"
+								      "\"headersOffset\":70,"
+								      "\"xattrs\":{\"a=b\":"
+								      "\"\"}") "," REG("c",
+										       "\"size\":5,"
+										       "\"offset\":200"),
+		&text, &t);
+	assert_int_equal(stargz_toc_next(t, false, &s, NULL), 0);
+	assert_true(s->untold);
+	assert_int_equal(s->headers_at, 0);
+	assert_int_equal(s->end, 50);
+	assert_int_equal(stargz_toc_next(t, false, &s, NULL), 0);
+	assert_true(s->untold);
+	assert_int_equal(s->headers_at, 70);
+	assert_int_equal(s->count, 1);
+	assert_int_equal(s->end, 90);
+	assert_int_equal(stargz_toc_next(t, false, &s, NULL), 0);
+	assert_false(s->untold);
+	assert_int_equal(s->end, 200);
+}
+
 static void bad_tables_are_refused(void **state)
 {
 	static const char *const invalid[] = {
@@ -342,6 +375,11 @@ static void bad_tables_are_refused(void **state)
 		"{\"name\":\"a\",\"type\":\"dir\",\"size\":5}",
 		"{\"name\":\"a\",\"type\":\"chunk\"}",
 		"{\"name\":\"a\"}",
+		REG("a", "\"size\":1,\"offset\":50,\"headersOffset\":1"),
+		REG("a", "\"size\":1,\"offset\":50") "," REG(
+			"b", "\"size\":1,\"offset\":60,\"headersOffset\":50"),
+		REG("a", "\"size\":1,\"offset\":50") "," REG(
+			"b", "\"size\":1,\"offset\":60,\"headersOffset\":60"),
 	};
 
 	(void)state;
@@ -363,6 +401,7 @@ int main(void)
 		cmocka_unit_test(headers_that_cannot_be_told_are_refused),
 		cmocka_unit_test(a_stretch_ends_where_the_next_content_begins),
 		cmocka_unit_test(files_may_share_a_member),
+		cmocka_unit_test(headers_that_are_not_told_are_where_the_table_says),
 		cmocka_unit_test(bad_tables_are_refused),
 	};
 

@@ -206,7 +206,8 @@ static void learn(struct stargz_read *r, const struct stargz_stretch *s, bool *r
 	bool is;
 
 	*ret_other = false;
-	if (s->header == s->len || r->plain.len < s->header + TAR_BLOCK_SIZE)
+	if ((s->header == s->len && !s->untold) ||
+	    r->plain.len < s->header + TAR_BLOCK_SIZE)
 		return;
 	is = memcmp(r->plain.data + s->header + MAGIC_AT, gnu, sizeof(gnu)) == 0;
 	*ret_other = is != r->gnu;
