@@ -93,10 +93,10 @@ find "$W/merged/usr" -type f -size -64k | head -n 5000 | awk 'NR % 50 == 1' |
 lc unmount "$W/merged"
 lc unmount "$W/mnt"
 changed=$(find "$W/upper" -type f | wc -l)
-i=0
+uppers=0
 upper() {
-    i=$((i + 1)) # another layer each time
-    echo "$i" >"$W/upper/round"
+    uppers=$((uppers + 1)) # another layer each time
+    echo "$uppers" >"$W/upper/round"
     lc snapshot -q "$W/upper" --upper --parent base:1
 }
 candidate upper : upper
