@@ -171,9 +171,14 @@ ci_job() { # FILE, more for cijob.py
     shift
     ci_home
     rm -rf "$app/.layercache"
+    mkdir -p "$T/job.tmp"
     # shellcheck disable=SC2016 # the inner shell expands it
-    unshare --mount --propagation private bash -c \
-        'mount -t tmpfs tmpfs /tmp && cd "$1" && shift && exec "$@"' - "$app" \
+    unshare --mount --propagation private bash -c '
+        mount -t tmpfs tmpfs "$1" || exit
+        case $2 in # the sources may be below /tmp themselves
+            /tmp/*) mkdir -p "$1${2#/tmp}" && mount --bind "$2" "$1${2#/tmp}" || exit ;;
+        esac
+        mount --rbind "$1" /tmp && cd "$3" && shift 3 && exec "$@"' - "$T/job.tmp" "$here" "$app" \
         python3 "$lib/cijob.py" run "$file" "$@" >"$log" 2>&1
     status=$?
     [ $status = 0 ] || tail -n 20 "$log"
