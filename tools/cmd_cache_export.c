@@ -32,8 +32,10 @@ static const struct option_spec options[] = {
 		       "with inline: take the records from this cache"),
 	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct values, platform,
 		    "which platform of an image of several"),
-	OPTION_WORD(0, "compression", "KIND", LAYER_BLOB_COMPRESSIONS, struct values,
-		    compression, "of layers; default: as they came"),
+	OPTION_WORD(
+		0, "compression", "KIND", "none gzip zstd zstd:chunked", struct values,
+		compression,
+		"none, gzip, zstd or zstd:chunked; default: the kind that layers came in"),
 	OPTION_NUMBER(0, "level", "N", 1, 19, struct values, level,
 		      "compress anew at this level (gzip 1-12, zstd 1-19)"),
 	REGISTRY_OPTIONS(struct values, registry),
@@ -269,10 +271,11 @@ const struct command cmd_cache_export = {
 		"  --cache-from type=local,src=DIR[,tag=TAG]     (the tag is latest if none\n"
 		"                                                is given)\n"
 		"  --cache-from type=registry,ref=REFERENCE\n"
-		"What a registry has already is not sent.\n"
-		"Where every layer can be had as it came, the documents are those that came,\n"
-		"too. --to inline writes an image, REF, with the records in its config (what\n"
-		"it has, or those of --cache that fit): the image ID changes.\n"
+		"What a registry has already, in some form, is not sent; layers that were kept\n"
+		"(--keep-blobs) go out as they came, others are compressed anew. If all are as\n"
+		"they came, so are the documents. --to inline writes an image, REF, with the\n"
+		"records in its config (what it has, or those of --cache that fit): the image\n"
+		"ID changes.\n"
 		"\n"
 		"Prints 'NAME DIGEST MANIFEST-DIGEST', DIGEST of the cache document or the\n"
 		"image's config.",

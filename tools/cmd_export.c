@@ -38,9 +38,10 @@ static const struct option_spec options[] = {
 		    "for tar:, one tar of all layers together"),
 	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct export_options, platform,
 		    "of several platforms, only this one"),
-	OPTION_WORD(0, "compression", "KIND", LAYER_BLOB_COMPRESSIONS,
-		    struct export_options, compression,
-		    "of layers; default: as they came"),
+	OPTION_WORD(
+		0, "compression", "KIND", LAYER_BLOB_COMPRESSIONS, struct export_options,
+		compression,
+		"none, gzip, zstd, zstd:chunked or estargz; default: as the layers came"),
 	OPTION_NUMBER(0, "level", "N", 1, 19, struct export_options, level,
 		      "compress anew at this level (gzip 1-12, zstd 1-19)"),
 	REGISTRY_OPTIONS(struct export_options, registry),

@@ -17,8 +17,10 @@ struct push_options {
 static const struct option_spec options[] = {
 	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct push_options, platform,
 		    "of several platforms, only this one"),
-	OPTION_WORD(0, "compression", "KIND", LAYER_BLOB_COMPRESSIONS,
-		    struct push_options, compression, "of layers; default: as they came"),
+	OPTION_WORD(
+		0, "compression", "KIND", LAYER_BLOB_COMPRESSIONS, struct push_options,
+		compression,
+		"none, gzip, zstd, zstd:chunked or estargz; default: as the layers came"),
 	OPTION_NUMBER(0, "level", "N", 1, 19, struct push_options, level,
 		      "compress anew at this level (gzip 1-12, zstd 1-19)"),
 	REGISTRY_OPTIONS(struct push_options, registry),
