@@ -33,7 +33,7 @@ static const struct option_spec options[] = {
 	OPTION_TEXT(0, "platform", "OS/ARCH[/VARIANT]", struct values, platform,
 		    "which platform of an image of several"),
 	OPTION_WORD(
-		0, "compression", "KIND", "none gzip zstd zstd:chunked", struct values,
+		0, "compression", "KIND", LAYER_BLOB_COMPRESSIONS, struct values,
 		compression,
 		"none, gzip, zstd or zstd:chunked; default: the kind that layers came in"),
 	OPTION_NUMBER(0, "level", "N", 1, 19, struct values, level,
