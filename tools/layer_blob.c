@@ -151,43 +151,38 @@ static int pack(struct stream *tar, const struct layer_blob_options *options,
 	return rc;
 }
 
-static int write_tar(struct store *store, struct objects *objects,
-		     const struct digest *diffid,
-		     const struct layer_blob_options *options, struct destination *dest,
-		     struct progress *progress, struct layer_blob *blob, struct err *err)
+/* Packs the layer's tar, which is checked; into DEST unless SPOOL is a file. */
+static int pack_tar(struct store *store, struct objects *objects,
+		    const struct digest *diffid, const struct layer_blob_options *options,
+		    struct destination *dest, int spool, struct progress *progress,
+		    struct layer_blob *blob, struct err *err)
 {
 	struct meter m = {.progress = progress};
 	int rc = meter_open(&m, store, objects, diffid, err);
 
-	if (!rc)
+	if (!rc && spool < 0)
 		rc = bundle_writer_begin(dest->writer, err);
 	if (!rc)
-		rc = pack(&m.base, options, dest, -1, blob, err);
+		rc = pack(&m.base, options, dest, spool, blob, err);
 	if (!rc && !digest_equal(&m.digest, diffid))
 		rc = err_set(err, ERR_CORRUPT, "its tar has another digest");
 	if (!rc && blob->how == LAYER_BLOB_PLAIN)
 		blob->digest = m.digest;
 	meter_release(&m);
+	return rc;
+}
+
+static int write_tar(struct store *store, struct objects *objects,
+		     const struct digest *diffid,
+		     const struct layer_blob_options *options, struct destination *dest,
+		     struct progress *progress, struct layer_blob *blob, struct err *err)
+{
+	int rc = pack_tar(store, objects, diffid, options, dest, -1, progress, blob, err);
+
 	return rc ? rc : end_file(dest, diffid, blob, err);
 }
 
 /* ---- with a table of contents, for a registry ---- */
-
-static int pack_into(struct store *store, struct objects *objects,
-		     const struct digest *diffid,
-		     const struct layer_blob_options *options, int spool,
-		     struct progress *progress, struct layer_blob *blob, struct err *err)
-{
-	struct meter m = {.progress = progress};
-	int rc = meter_open(&m, store, objects, diffid, err);
-
-	if (!rc)
-		rc = pack(&m.base, options, NULL, spool, blob, err);
-	if (!rc && !digest_equal(&m.digest, diffid))
-		rc = err_set(err, ERR_CORRUPT, "its tar has another digest");
-	meter_release(&m);
-	return rc;
-}
 
 static int send_spool(int spool, const struct digest *diffid, struct destination *dest,
 		      struct layer_blob *blob, struct err *err)
@@ -220,7 +215,7 @@ static int push_with_table(struct store *store, struct objects *objects,
 	if (io_tmpfile(store_dirfd(store), &spool, NULL) < 0)
 		return write_tar(store, objects, diffid, options, dest, progress, blob,
 				 err);
-	rc = pack_into(store, objects, diffid, options, spool, progress, blob, err);
+	rc = pack_tar(store, objects, diffid, options, NULL, spool, progress, blob, err);
 	if (!rc)
 		rc = destination_has_layer(dest, &blob->digest, &there, err);
 	if (rc)

@@ -6,6 +6,7 @@
 #include "store/inflate.h"
 #include "tests/unit/inflate_fixture.h"
 #include "tests/unit/oci_fixture.h"
+#include "tests/unit/tar_fixture.h"
 #include "tools/chunked/chunked_write.h"
 
 struct chunked_blob {
@@ -62,6 +63,33 @@ static inline struct chunked_source chunked_source(const struct chunked_blob *bl
 {
 	return (struct chunked_source){.source = {.open_range = chunked_open_range},
 				       .bytes = &blob->bytes};
+}
+
+#define CHUNKED_FIXTURE_BIG (900u << 10)
+
+/* Directories, links, an empty file, small files, a large one; CHANGED: others of some. */
+static inline void chunked_fixture_entries(struct buf *tar, bool changed)
+{
+	static uint8_t big[CHUNKED_FIXTURE_BIG];
+
+	buf_init(tar, FIXTURE_MAX);
+	tar_fixture_noise(big, sizeof(big), 1);
+	if (changed)
+		memset(big + CHUNKED_FIXTURE_BIG / 2, 'x', 1000);
+	tar_fixture_header(tar, TAR_DIR, "a/", "", 0);
+	tar_fixture_file(tar, "a/empty", "", 0);
+	tar_fixture_file(tar, "a/hello", "hello\n", 6);
+	tar_fixture_header(tar, TAR_SYMLINK, "a/link", "hello", 0);
+	tar_fixture_header(tar, TAR_HARDLINK, "a/hard", "a/hello", 0);
+	tar_fixture_file(tar, "a/big", big, sizeof(big));
+	for (unsigned i = 0; i < 40; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "a/noise%u", i);
+		tar_fixture_noise(big, 20000,
+				  100 + i + (changed && i % 10 == 3 ? 1000 : 0));
+		tar_fixture_file(tar, name, big, 20000 - i);
+	}
 }
 
 #endif

@@ -38,4 +38,17 @@ static inline void tar_fixture_end(struct buf *out)
 		abort();
 }
 
+/* Bytes that do not compress, the same for the same SEED. */
+static inline void tar_fixture_noise(uint8_t *data, size_t len, unsigned seed)
+{
+	uint64_t x = 88172645463325252ull + seed;
+
+	for (size_t i = 0; i < len; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		data[i] = (uint8_t)x;
+	}
+}
+
 #endif

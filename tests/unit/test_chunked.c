@@ -17,45 +17,12 @@
 #include "tools/chunked/toc_read.h"
 #include "tools/layer_partial.h"
 
-#define BIG (900u << 10)
-
 /* ---- tars ---- */
 
-/* Bytes that do not compress, the same for the same SEED. */
-static void noise(uint8_t *data, size_t len, unsigned seed)
-{
-	uint64_t x = 88172645463325252ull + seed;
-
-	for (size_t i = 0; i < len; i++) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		data[i] = (uint8_t)x;
-	}
-}
-
-/* Directories, links, an empty file, small files, a large one; CHANGED: others of some. */
+/* With more zeros behind its end than a tar needs. */
 static void make_tar(struct buf *tar, bool changed)
 {
-	static uint8_t big[BIG];
-
-	buf_init(tar, FIXTURE_MAX);
-	noise(big, sizeof(big), 1);
-	if (changed)
-		memset(big + BIG / 2, 'x', 1000);
-	tar_fixture_header(tar, TAR_DIR, "a/", "", 0);
-	tar_fixture_file(tar, "a/empty", "", 0);
-	tar_fixture_file(tar, "a/hello", "hello\n", 6);
-	tar_fixture_header(tar, TAR_SYMLINK, "a/link", "hello", 0);
-	tar_fixture_header(tar, TAR_HARDLINK, "a/hard", "a/hello", 0);
-	tar_fixture_file(tar, "a/big", big, sizeof(big));
-	for (unsigned i = 0; i < 40; i++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "a/noise%u", i);
-		noise(big, 20000, 100 + i + (changed && i % 10 == 3 ? 1000 : 0));
-		tar_fixture_file(tar, name, big, 20000 - i);
-	}
+	chunked_fixture_entries(tar, changed);
 	tar_fixture_end(tar);
 	assert_int_equal(buf_append_zeros(tar, 4096 + 17, NULL), 0);
 }
@@ -122,7 +89,7 @@ static void the_table_lists_every_entry_with_its_chunks(void **state)
 			assert_true(digest_equal(&e->chunks[0].digest, &digest));
 		}
 		if (strcmp(e->name, "a/big") == 0)
-			assert_true(e->count >= BIG / CHUNK_MAX);
+			assert_true(e->count >= CHUNKED_FIXTURE_BIG / CHUNK_MAX);
 		if (strcmp(e->name, "a/empty") == 0)
 			assert_int_equal(e->count, 0);
 	}

@@ -18,8 +18,6 @@
 #include "tools/chunked/stargz_read.h"
 #include "tools/chunked/stargz_write.h"
 
-#define BIG (900u << 10)
-
 struct made {
 	struct buf blob, tar; /* TAR: what the blob decompresses to */
 	struct descriptor desc;
@@ -73,42 +71,13 @@ static void make(const struct buf *tar, unsigned threads, struct made *ret)
 
 /* ---- tars ---- */
 
-static void noise(uint8_t *data, size_t len, unsigned seed)
-{
-	uint64_t x = 88172645463325252ull + seed;
-
-	for (size_t i = 0; i < len; i++) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		data[i] = (uint8_t)x;
-	}
-}
-
 /* All kinds of entries, as far as headers go that a table tells. */
 static void make_entries(struct buf *tar, bool changed)
 {
-	static uint8_t big[BIG];
+	static uint8_t zeros[3 * CHUNK_MAX];
 
-	buf_init(tar, FIXTURE_MAX);
-	noise(big, sizeof(big), 1);
-	if (changed)
-		memset(big + BIG / 2, 'x', 1000);
-	tar_fixture_header(tar, TAR_DIR, "a/", "", 0);
-	tar_fixture_file(tar, "a/empty", "", 0);
-	tar_fixture_file(tar, "a/hello", "hello\n", 6);
-	tar_fixture_header(tar, TAR_SYMLINK, "a/link", "hello", 0);
-	tar_fixture_header(tar, TAR_HARDLINK, "a/hard", "a/hello", 0);
-	tar_fixture_file(tar, "a/big", big, sizeof(big));
-	for (unsigned i = 0; i < 40; i++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "a/noise%u", i);
-		noise(big, 20000, 100 + i + (changed && i % 10 == 3 ? 1000 : 0));
-		tar_fixture_file(tar, name, big, 20000 - i);
-	}
-	memset(big, 0, 3 * CHUNK_MAX);
-	tar_fixture_file(tar, "a/zeros", big, 3 * CHUNK_MAX - 100);
+	chunked_fixture_entries(tar, changed);
+	tar_fixture_file(tar, "a/zeros", zeros, 3 * CHUNK_MAX - 100);
 	tar_fixture_header(tar, TAR_FIFO, "a/pipe", "", 0);
 }
 
@@ -191,7 +160,7 @@ static void expect_plain(const struct buf *tar, const char *why)
 
 static void what_no_table_can_have_stays_the_very_tar(void **state)
 {
-	static uint8_t big[BIG];
+	static uint8_t big[CHUNKED_FIXTURE_BIG];
 	struct buf tar;
 
 	(void)state;
