@@ -141,35 +141,16 @@ int remote_manifest_put(struct remote *r, const char *reference, const char *med
 	return 0;
 }
 
-/* ---- tags ---- */
+/* ---- lists of several pages ---- */
 
-static int each_tag(const struct buf *body, remote_tag_fn *each, void *arg,
-		    struct err *err)
+/* Gives one page to EACH; appends the next one's address to NEXT, or nothing. */
+static int one_page(struct remote *r, const char *target, const char *accept,
+		    remote_page_fn *each, void *arg, struct buf *next, struct err *err)
 {
-	auto_document json_t *json = NULL;
-	json_t *tags = NULL;
-	int rc = document_parse(body->data, body->len, &json, err);
-
-	if (!rc)
-		rc = document_array(json, "tags", &tags, err);
-	for (size_t i = 0; !rc && i < json_array_size(tags); i++) {
-		const char *tag = json_string_value(json_array_get(tags, i));
-
-		if (tag)
-			rc = each(arg, tag, err);
-		else
-			rc = err_set(err, ERR_INVALID, "a tag that is no text");
-	}
-	return rc;
-}
-
-/* Appends the next page's address to NEXT, or nothing. */
-static int one_page(struct remote *r, const char *target, remote_tag_fn *each, void *arg,
-		    struct buf *next, struct err *err)
-{
+	struct transfer_request request = {.method = "GET", .accept = accept};
 	auto_transfer struct transfer *t = NULL;
-	struct transfer_request request = {.method = "GET", .accept = "application/json"};
 	auto_buf struct buf body, link;
+	bool enough = false;
 	const char *header;
 	int rc = remote_request(r, target, &request, &t, err);
 
@@ -178,33 +159,71 @@ static int one_page(struct remote *r, const char *target, remote_tag_fn *each, v
 	if (!rc)
 		rc = transfer_read_all(t, &body, err);
 	if (!rc)
-		rc = each_tag(&body, each, arg, err);
-	header = rc ? NULL : transfer_header(t, "Link", 0);
+		rc = each(arg, &body, &enough, err);
+	header = rc || enough ? NULL : transfer_header(t, "Link", 0);
 	if (header && challenge_next_link(header, &link))
 		rc = transfer_resolve(transfer_url(t), (const char *)link.data, next,
 				      err);
 	return rc;
 }
 
-int remote_tags(struct remote *r, remote_tag_fn *each, void *arg, struct err *err)
+int remote_pages(struct remote *r, const char *target, const char *accept, unsigned max,
+		 remote_page_fn *each, void *arg, bool *ret_all, struct err *err)
 {
 	auto_buf struct buf at;
 	int rc;
 
 	buf_init(&at, REMOTE_URL_MAX);
-	rc = buf_printf(&at, err, "tags/list?n=1000");
-	if (!rc)
-		rc = buf_append_u8(&at, 0, err);
-	for (unsigned page = 0; !rc && at.len; page++) {
+	rc = buf_append(&at, target, strlen(target) + 1, err);
+	for (unsigned page = 0; !rc && at.len && page < max; page++) {
 		struct buf next;
 
-		if (page == PAGES_MAX)
-			return err_set(err, ERR_LIMIT, "more than %u pages of tags",
-				       PAGES_MAX);
 		buf_init(&next, REMOTE_URL_MAX);
-		rc = one_page(r, (const char *)at.data, each, arg, &next, err);
+		rc = one_page(r, (const char *)at.data, accept, each, arg, &next, err);
 		buf_release(&at);
 		at = next;
 	}
+	if (!rc)
+		*ret_all = !at.len;
+	return rc;
+}
+
+/* ---- tags ---- */
+
+struct tags {
+	remote_tag_fn *each;
+	void *arg;
+};
+
+static int each_tag(void *arg, const struct buf *body, bool *ret_enough, struct err *err)
+{
+	const struct tags *to = arg;
+	auto_document json_t *json = NULL;
+	json_t *tags = NULL;
+	int rc = document_parse(body->data, body->len, &json, err);
+
+	(void)ret_enough;
+	if (!rc)
+		rc = document_array(json, "tags", &tags, err);
+	for (size_t i = 0; !rc && i < json_array_size(tags); i++) {
+		const char *tag = json_string_value(json_array_get(tags, i));
+
+		if (tag)
+			rc = to->each(to->arg, tag, err);
+		else
+			rc = err_set(err, ERR_INVALID, "a tag that is no text");
+	}
+	return rc;
+}
+
+int remote_tags(struct remote *r, remote_tag_fn *each, void *arg, struct err *err)
+{
+	struct tags to = {each, arg};
+	bool all;
+	int rc = remote_pages(r, "tags/list?n=1000", "application/json", PAGES_MAX,
+			      each_tag, &to, &all, err);
+
+	if (!rc && !all)
+		rc = err_set(err, ERR_LIMIT, "more than %u pages of tags", PAGES_MAX);
 	return rc;
 }

@@ -47,6 +47,14 @@ int remote_request_once(struct remote *r, const char *target,
 			struct transfer_request *request, struct transfer **ret,
 			struct err *err) MUST_CHECK;
 
+/* Follows a list over its pages from TARGET on, each given to EACH; *ret_enough: no more are
+ * wanted. *ret_all false: there were more than MAX. */
+typedef int remote_page_fn(void *arg, const struct buf *body, bool *ret_enough,
+			   struct err *err);
+int remote_pages(struct remote *r, const char *target, const char *accept, unsigned max,
+		 remote_page_fn *each, void *arg, bool *ret_all,
+		 struct err *err) MUST_CHECK;
+
 /* The error that an answer stands for: ERR_AGAIN, ERR_NOTFOUND, ERR_FAILED. */
 int remote_failure(struct transfer *t, struct err *err);
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "tools/oci/descriptor.h"
-#include "tools/registry/challenge.h"
 #include "tools/registry/remote_private.h"
 
 #define PAGES_MAX 64
@@ -65,49 +64,27 @@ static int add_entries(const struct buf *body, json_t *list, struct err *err)
 	return 0;
 }
 
-/* Appends the next page's address to NEXT, or nothing. */
-static int one_page(struct remote *r, const char *target, json_t *list, struct buf *next,
-		    struct err *err)
+static int on_page(void *arg, const struct buf *body, bool *ret_enough, struct err *err)
 {
-	struct transfer_request request = {.method = "GET",
-					   .accept = DESCRIPTOR_OCI_INDEX};
-	auto_transfer struct transfer *t = NULL;
-	auto_buf struct buf body, link;
-	const char *header;
-	int rc = remote_request(r, target, &request, &t, err);
+	json_t *list = arg;
+	int rc = add_entries(body, list, err);
 
-	buf_init(&body, DOCUMENT_MAX + 1);
-	buf_init(&link, REMOTE_URL_MAX);
-	if (!rc)
-		rc = transfer_read_all(t, &body, err);
-	if (!rc)
-		rc = add_entries(&body, list, err);
-	header = rc ? NULL : transfer_header(t, "Link", 0);
-	if (header && challenge_next_link(header, &link))
-		rc = transfer_resolve(transfer_url(t), (const char *)link.data, next,
-				      err);
+	*ret_enough = json_array_size(list) >= REMOTE_REFERRERS_MAX;
 	return rc;
 }
 
 static int read_pages(struct remote *r, const struct digest *d, const char *artifact_type,
 		      json_t *list, struct err *err)
 {
-	auto_buf struct buf at;
+	auto_buf struct buf target;
+	bool all; /* those that are too many are left out */
 	int rc;
 
-	buf_init(&at, REMOTE_URL_MAX);
-	rc = first_page(d, artifact_type, &at, err);
-	for (unsigned page = 0; !rc && at.len; page++) {
-		struct buf next;
-
-		if (page == PAGES_MAX || json_array_size(list) >= REMOTE_REFERRERS_MAX)
-			break;
-		buf_init(&next, REMOTE_URL_MAX);
-		rc = one_page(r, (const char *)at.data, list, &next, err);
-		buf_release(&at);
-		at = next;
-	}
-	return rc;
+	buf_init(&target, REMOTE_URL_MAX);
+	rc = first_page(d, artifact_type, &target, err);
+	return rc ? rc
+		  : remote_pages(r, (const char *)target.data, DESCRIPTOR_OCI_INDEX,
+				 PAGES_MAX, on_page, list, &all, err);
 }
 
 /* ---- the tag ---- */
